@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Make the environment .venv from the committed lock.
+#
+#   scripts/setup.sh run    what the main job needs
+#   scripts/setup.sh dev    also linters, tests and code generators
+#
+# Needs Python 3.11 or 3.12. Installs uv into .venv-uv unless a recent one is on the PATH. On Debian and Ubuntu
+# as root it installs the system packages that are missing; otherwise it says which ones they are.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly UV_VERSION=0.13.9
+profile=${1:-run}
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+
+need_packages() {
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    say "installing $*"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  else
+    echo "Please install: $*" >&2
+    exit 1
+  fi
+}
+
+find_python() {
+  local name
+  for name in python3.11 python3.12 python3; do
+    if command -v "$name" >/dev/null &&
+      "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))'; then
+      command -v "$name"
+      return
+    fi
+  done
+  return 1
+}
+
+find_uv() {
+  if command -v uv >/dev/null && [ "$(printf '%s\n' 0.9 "$(uv --version | cut -d' ' -f2)" | sort -V | head -1)" = 0.9 ]; then
+    command -v uv
+    return
+  fi
+  if [ ! -x .venv-uv/bin/uv ]; then
+    say "installing uv $UV_VERSION" >&2
+    "$python" -m venv --clear .venv-uv >/dev/null 2>&1 || {
+      need_packages python3-venv >&2
+      "$python" -m venv --clear .venv-uv
+    }
+    .venv-uv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION" >&2
+  fi
+  echo .venv-uv/bin/uv
+}
+
+python=$(find_python) || { need_packages python3 python3-venv; python=$(find_python); }
+uv=$(find_uv)
+
+# --inexact: running the product does not remove what development installed.
+options=(--frozen --inexact --python "$python" --extra standalone)
+[ "$profile" = dev ] || options+=(--no-default-groups)
+stamp=.venv/.kuchipaku-$profile
+if [ ! -e "$stamp" ] || [ uv.lock -nt "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
+  say "installing the environment ($profile)"
+  "$uv" sync "${options[@]}"
+  touch "$stamp"
+fi
+
+if [ "$profile" = dev ]; then
+  command -v npm >/dev/null || need_packages npm
+  if [ ! -d node_modules/@bufbuild/buf ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+    say "installing buf"
+    npm ci --no-audit --no-fund --silent
+  fi
+fi
