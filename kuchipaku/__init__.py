@@ -1,7 +1,7 @@
 """Kuchipaku: one picture of an anime character and speech in, a talking avatar out.
 
-The public package: protocol stubs (``kuchipaku.gateway.v1`` and its siblings), `kuchipaku.client.Client`, the frame
-codec (``kuchipaku.frames``) and the command line (``kuchipaku.cli``).
+The public package: protocol stubs (``kuchipaku.gateway.v1`` and its siblings),
+`kuchipaku.client.Client`, the frame codec (``kuchipaku.frames``) and the command line.
 """
 
 from __future__ import annotations

@@ -1,0 +1,6 @@
+"""``python -m kuchipaku``."""
+
+from kuchipaku.cli.main import main
+
+if __name__ == "__main__":
+    main()

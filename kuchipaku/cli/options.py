@@ -1,0 +1,80 @@
+"""Options of the command line and what they mean in the protocol."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
+from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync
+from kuchipaku.type.v1 import animation_pb2, frame_pb2
+
+CONTAINERS = {
+    ".mp4": compositor.VIDEO_CONTAINER_MP4,
+    ".webm": compositor.VIDEO_CONTAINER_WEBM,
+    ".gif": compositor.VIDEO_CONTAINER_GIF,
+    ".webp": compositor.VIDEO_CONTAINER_WEBP,
+}
+MOTIONS = {
+    "full": animation_pb2.MOTION_FULL,
+    "head": animation_pb2.MOTION_HEAD,
+    "none": animation_pb2.MOTION_NONE,
+}
+ANIMATIONS = {
+    "coarticulated": animation_pb2.MOUTH_ANIMATION_COARTICULATED,
+    "classic": animation_pb2.MOUTH_ANIMATION_CLASSIC,
+}
+RECOGNIZERS = {
+    "auto": lipsync.RECOGNIZER_AUTO,
+    "aligned": lipsync.RECOGNIZER_ALIGNED,
+    "words": lipsync.RECOGNIZER_WORDS,
+    "phonetic": lipsync.RECOGNIZER_PHONETIC,
+}
+
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """What part of the 512x512 canvas a film shows, and how large."""
+
+    crop: frame_pb2.Crop
+    side_px: int
+
+
+FRAMINGS = {
+    # Head and shoulders, where the drawing is best, enlarged to a usual size.
+    "bust": Framing(frame_pb2.Crop(left_px=116, top_px=24, width_px=280, height_px=280), 560),
+    "full": Framing(frame_pb2.Crop(left_px=0, top_px=0, width_px=512, height_px=512), 512),
+}
+
+
+def background_from(text: str | None) -> compositor.Background | None:
+    """A colour, "transparent", or the path of a picture.
+
+    Raises `click.BadParameter` for anything else.
+    """
+    if text is None:
+        return None
+    if text == "transparent":
+        return compositor.Background(transparent=True)
+    if _COLOR.fullmatch(text):
+        return compositor.Background(color=text)
+    path = Path(text)
+    if not path.is_file():
+        raise click.BadParameter(
+            "neither #rrggbb nor 'transparent' nor a picture", param_hint="--background"
+        )
+    return compositor.Background(image=path.read_bytes())
+
+
+def text_from(file: Path | None, string: str | None) -> str:
+    """What is said, from a file or from the command line; empty if not told."""
+    if file is not None and string is not None:
+        raise click.UsageError("Give --text or --text-string, not both.")
+    if file is not None:
+        return file.read_text(encoding="utf-8")
+    return string or ""

@@ -1,0 +1,319 @@
+"""``kuchipaku speak``: a character says what an audio file says."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.progress import Progress, TaskID
+
+from kuchipaku.client import Client, chunks
+from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
+from kuchipaku.type.v1 import animation_pb2, audio_pb2, frame_pb2
+from kuchipaku_contract.errors import InvalidArgumentError
+
+from .console import gateway_option, people, progress_bars, run
+from .options import (
+    ANIMATIONS,
+    CONTAINERS,
+    FRAMINGS,
+    MOTIONS,
+    RECOGNIZERS,
+    Framing,
+    background_from,
+    text_from,
+)
+from .services import default_data
+from .standalone import standalone_services
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Which character speaks: exactly one of the three."""
+
+    prompt: str | None
+    image: Path | None
+    character: str | None
+    seed: int | None
+    image_model: str
+
+    def check(self) -> None:
+        """Raise `click.UsageError` unless exactly one source is given."""
+        if sum(value is not None for value in (self.prompt, self.image, self.character)) != 1:
+            raise click.UsageError("Give exactly one of --prompt, --image and --character.")
+
+
+@dataclass(frozen=True, slots=True)
+class What:
+    """What is said, and how it is to look."""
+
+    audio: Path
+    text: str
+    recognizer: int
+    animation: animation_pb2.AnimationOptions
+    framing: Framing
+    background: str | None
+    pose_model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out."""
+
+    output: Path
+    character: str
+    ignored_phrases: tuple[str, ...]
+    stage_seconds: dict[str, float]
+    frame_count: int
+    warnings: tuple[str, ...]
+
+
+@click.command()
+@click.option("--prompt", help='What the character looks like: "girl, silver hair, red eyes".')
+@click.option(
+    "--image",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A picture of the character with a transparent background.",
+)
+@click.option("--character", help="Id of a character made earlier.")
+@click.option("--seed", type=int, help="Decides what the prompt leaves open.")
+@click.option("--image-model", default="", help="Image model for --prompt.")
+@click.option(
+    "--audio",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The speech: wav, flac, ogg, mp3, opus or m4a.",
+)
+@click.option(
+    "--text",
+    "text_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the words that are said; makes the mouth more exact.",
+)
+@click.option("--text-string", help="The words that are said.")
+@click.option(
+    "--recognizer", type=click.Choice(list(RECOGNIZERS)), default="auto", show_default=True
+)
+@click.option("--fps", type=click.FloatRange(1, 60), default=25.0, show_default=True)
+@click.option("--expression", default="", help="happy, angry, sad, surprised, ...")
+@click.option("--motion", type=click.Choice(list(MOTIONS)), default="full", show_default=True)
+@click.option(
+    "--animation", type=click.Choice(list(ANIMATIONS)), default="coarticulated", show_default=True
+)
+@click.option("--framing", type=click.Choice(list(FRAMINGS)), default="bust", show_default=True)
+@click.option("--background", help="#rrggbb, transparent, or a picture.")
+@click.option("--model", "pose_model", default="", help="Pose model.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File .mp4, .webm, .gif or .webp, or FOLDER/ for PNG frames.",
+)
+@click.option(
+    "--standalone",
+    is_flag=True,
+    help="Run services of its own for this command instead of connecting to a gateway.",
+)
+@gateway_option
+def speak(
+    prompt: str | None,
+    image: Path | None,
+    character: str | None,
+    seed: int | None,
+    image_model: str,
+    audio: Path,
+    text_file: Path | None,
+    text_string: str | None,
+    recognizer: str,
+    fps: float,
+    expression: str,
+    motion: str,
+    animation: str,
+    framing: str,
+    background: str | None,
+    pose_model: str,
+    output: Path,
+    standalone: bool,
+    gateway: str,
+) -> None:
+    """Make a character speak."""
+    who = Who(prompt, image, character, seed, image_model)
+    who.check()
+    options = animation_pb2.AnimationOptions(
+        frames_per_second=fps,
+        mouth_animation=ANIMATIONS[animation],
+        motion=MOTIONS[motion],
+        expression=expression,
+    )
+    what = What(
+        audio=audio,
+        text=text_from(text_file, text_string),
+        recognizer=RECOGNIZERS[recognizer],
+        animation=options,
+        framing=FRAMINGS[framing],
+        background=background,
+        pose_model=pose_model,
+    )
+    outcome = run(_speak(who, what, output, None if standalone else gateway))
+    report(outcome)
+
+
+async def _speak(who: Who, what: What, output: Path, address: str | None) -> Outcome:
+    async with AsyncExitStack() as stack:
+        progress = stack.enter_context(progress_bars())
+        if address is None:
+            services = standalone_services(progress, default_data())
+            supervisor = await stack.enter_async_context(services)
+            address = supervisor.plan.addresses["gateway"]
+        client = await stack.enter_async_context(Client(address))
+        return await make_speak(client, who, what, output, progress)
+
+
+async def make_speak(
+    client: Client, who: Who, what: What, output: Path, progress: Progress
+) -> Outcome:
+    """Find or make the character, render, and write `output`."""
+    name, ignored = await _find_or_create(client, who, progress)
+    if output.suffix.lower() in CONTAINERS:
+        outcome = await _write_video(client, name, what, output, progress)
+    elif output.suffix and not output.is_dir():
+        raise click.BadParameter(
+            f"unknown kind of file {output.suffix}; known are {', '.join(CONTAINERS)} and FOLDER/",
+            param_hint="--output",
+        )
+    else:
+        outcome = await _write_frames(client, name, what, output, progress)
+    return Outcome(
+        output, name, ignored, outcome.stage_seconds, outcome.frame_count, outcome.warnings
+    )
+
+
+async def _find_or_create(
+    client: Client, who: Who, progress: Progress
+) -> tuple[str, tuple[str, ...]]:
+    if who.character is not None:
+        return "characters/" + who.character.removeprefix("characters/"), ()
+    request = gateway.CreateCharacterRequest()
+    if who.image is not None:
+        request.image.image = who.image.read_bytes()
+    else:
+        request.prompt.prompt = who.prompt or ""
+        request.prompt.model = who.image_model
+        if who.seed is not None:
+            request.prompt.seed = who.seed
+            # The same prompt and seed are the same picture: no second character is needed.
+            same = f"{who.image_model}\n{who.seed}\n{who.prompt}"
+            request.request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, same))
+    task = progress.add_task("character", total=1.0)
+    stages = {"generate": 0.0, "fit": 0.6, "store": 0.9}
+
+    def show(step: gateway.CreateCharacterProgress) -> None:
+        progress.update(task, completed=stages.get(step.stage, 0.0) + 0.1 * step.fraction)
+
+    result = await client.create_character(request, show)
+    progress.update(task, completed=1.0)
+    return result.character.name, tuple(result.ignored_phrases)
+
+
+async def _write_video(
+    client: Client, name: str, what: What, output: Path, progress: Progress
+) -> Outcome:
+    config = gateway.RenderVideoConfig(
+        character=name,
+        pose_model=what.pose_model,
+        text=what.text,
+        recognizer=what.recognizer,  # type: ignore[arg-type]
+        animation=what.animation,
+        container=CONTAINERS[output.suffix.lower()],
+        background=background_from(what.background),
+        crop=what.framing.crop,
+        width_px=what.framing.side_px,
+        height_px=what.framing.side_px,
+    )
+    summary = gateway.RenderVideoSummary()
+    tasks: dict[str, TaskID] = {}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside the target and moved, so that a failure leaves no half film behind.
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        with partial.open("wb") as film:
+            async for answer in client.render_video(config, what.audio.read_bytes()):
+                kind = answer.WhichOneof("payload")
+                if kind == "chunk":
+                    film.write(answer.chunk.data)
+                elif kind == "progress":
+                    step = answer.progress
+                    if step.stage not in tasks:
+                        tasks[step.stage] = progress.add_task(step.stage, total=1.0)
+                    progress.update(tasks[step.stage], completed=step.fraction)
+                elif kind == "summary":
+                    summary = answer.summary
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+    seconds = {
+        time.stage: time.duration.ToTimedelta().total_seconds() for time in summary.stage_times
+    }
+    warnings = tuple(warning.message for warning in summary.warnings)
+    return Outcome(output, name, (), seconds, summary.frame_count, warnings)
+
+
+async def _write_frames(
+    client: Client, name: str, what: What, folder: Path, progress: Progress
+) -> Outcome:
+    folder.mkdir(parents=True, exist_ok=True)
+    task = progress.add_task("frames", total=None)
+    count = 0
+    names: dict[int, Path] = {}
+    async for answer in client.speak(_speak_requests(name, what)):
+        if answer.WhichOneof("payload") != "frames":
+            continue
+        for frame in answer.frames.frames:
+            path = folder / f"frame_{count:05d}.png"
+            if frame.WhichOneof("content") == "data":
+                path.write_bytes(frame.data)
+            else:
+                path.write_bytes(names[frame.same_as_frame_id].read_bytes())
+            names[frame.frame_id] = path
+            count += 1
+            progress.update(task, completed=count)
+    if count == 0:
+        raise InvalidArgumentError("The audio has no length.", reason="AUDIO_EMPTY", field="audio")
+    return Outcome(folder, name, (), {}, count, ())
+
+
+async def _speak_requests(name: str, what: What) -> AsyncIterator[gateway.SpeakRequest]:
+    config = gateway.SpeakConfig(
+        character=name,
+        pose_model=what.pose_model,
+        animation=what.animation,
+        recognizer=what.recognizer,  # type: ignore[arg-type]
+        frame_format=frame_pb2.FrameFormat(
+            encoding=frame_pb2.FRAME_ENCODING_PNG,
+            crop=what.framing.crop,
+            width_px=what.framing.side_px,
+            height_px=what.framing.side_px,
+        ),
+    )
+    yield gateway.SpeakRequest(config=config)
+    yield gateway.SpeakRequest(utterance=gateway.SpeakUtterance(text=what.text))
+    for part in chunks(what.audio.read_bytes()):
+        yield gateway.SpeakRequest(audio=audio_pb2.AudioChunk(data=part))
+
+
+def report(outcome: Outcome) -> None:
+    """Say where the result is, and what was noticed on the way."""
+    for phrase in outcome.ignored_phrases:
+        people.print(f"[yellow]not understood:[/] {phrase}")
+    for warning in outcome.warnings:
+        people.print(f"[yellow]note:[/] {warning}")
+    if outcome.stage_seconds:
+        times = ", ".join(f"{stage} {s:.1f} s" for stage, s in outcome.stage_seconds.items())
+        people.print(f"{outcome.frame_count} frames; {times} (stages overlap)")
+    people.print(f"character: {outcome.character.removeprefix('characters/')}")
+    click.echo(str(outcome.output))

@@ -1,0 +1,232 @@
+"""Runs the five services as processes of their own and watches them.
+
+For one machine: a laptop, a test, a demonstration. In a cluster Kubernetes does this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+SERVICES: Mapping[str, int] = {
+    "imagegen": 50051,
+    "pose": 50052,
+    "lipsync": 50053,
+    "compositor": 50054,
+    "gateway": 50050,
+}
+"""Names of the services with their ports; the gateway comes last, as it needs the others."""
+
+_STARTUP_LIMIT_S = 120.0
+_STOP_LIMIT_S = 20.0
+_LOG_LINES_KEPT = 200
+
+
+class ServiceDiedError(Exception):
+    """A service ended by itself. `log` holds its last lines."""
+
+    def __init__(self, service: str, code: int, log: str) -> None:
+        """Remember which service ended, with which exit status, and what it said."""
+        super().__init__(f"The {service} service ended with status {code}.")
+        self.service = service
+        self.code = code
+        self.log = log
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where the services listen and keep their data."""
+
+    addresses: Mapping[str, str]
+    """gRPC target of each service: ``host:port`` or ``unix:/path``."""
+    data: Path
+    """Folder of the character store."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Further environment of the services: settings ``KUCHIPAKU_<SERVICE>_...``."""
+
+    @classmethod
+    def on_loopback(cls, data: Path, services: Iterable[str] = SERVICES) -> Plan:
+        """The usual ports on 127.0.0.1."""
+        return cls({name: f"127.0.0.1:{SERVICES[name]}" for name in services}, data)
+
+    @classmethod
+    def on_sockets(cls, folder: Path, data: Path, services: Iterable[str] = SERVICES) -> Plan:
+        """Unix sockets in `folder`."""
+        return cls({name: f"unix:{folder / name}.sock" for name in services}, data)
+
+    def environment_of(self, service: str) -> dict[str, str]:
+        """The environment variables that make a service fit the plan."""
+        prefix = f"KUCHIPAKU_{service.upper()}_"
+        settings = {prefix + "ADDRESS": self.addresses[service], prefix + "LOG_FORMAT": "text"}
+        if service == "gateway":
+            settings[prefix + "STORE_URL"] = self.data.resolve().as_uri()
+            for peer, address in self.addresses.items():
+                if peer != "gateway":
+                    settings[f"{prefix}{peer.upper()}_ADDRESS"] = address
+        # What the caller has set in the environment counts more than the plan's own defaults.
+        return {**settings, **os.environ, **self.environment}
+
+
+class _Running:
+    """One service process and the tail of its log."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self.process = process
+        self.tail: deque[str] = deque(maxlen=_LOG_LINES_KEPT)
+
+    async def read_log(self, on_line: Callable[[str, str], None] | None) -> None:
+        """Take in the log until the process closes it."""
+        stream = self.process.stdout
+        assert stream is not None  # noqa: S101 - opened as a pipe below
+        while True:
+            try:
+                raw = await stream.readline()
+            except ValueError:
+                # asyncio has dropped a line longer than its buffer; the next one counts.
+                continue
+            if not raw:
+                return
+            line = raw.decode(errors="replace").rstrip()
+            self.tail.append(line)
+            if on_line is not None:
+                on_line(self.name, line)
+
+    async def stop(self) -> None:
+        """Ask the process to drain; kill it if it does not."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                self.process.terminate()
+            try:
+                await asyncio.wait_for(self.process.wait(), _STOP_LIMIT_S)
+            except TimeoutError:
+                with suppress(ProcessLookupError):
+                    self.process.kill()
+                await self.process.wait()
+
+
+class Supervisor:
+    """The running services. Made by `running_services`."""
+
+    def __init__(self, plan: Plan, on_line: Callable[[str, str], None] | None) -> None:
+        """Prepare; `on_line` hears (service, line) of every log line."""
+        self.plan = plan
+        self._on_line = on_line
+        self._running: list[_Running] = []
+        self._readers: list[asyncio.Task[None]] = []
+
+    async def start(self, on_ready: Callable[[str, float], None] | None) -> None:
+        """Start the services and wait until they are healthy."""
+        started = time.monotonic()
+        for name in self.plan.addresses:
+            await self._spawn(name)
+        waiters = {
+            asyncio.create_task(wait_until_serving(self.plan.addresses[name])): name
+            for name in self.plan.addresses
+        }
+        watch = asyncio.create_task(self.watch())
+        try:
+            pending: set[asyncio.Task[None]] = set(waiters)
+            while pending:
+                done, _ = await asyncio.wait({*pending, watch}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+                    if on_ready is not None and task in waiters:
+                        on_ready(waiters[task], time.monotonic() - started)
+                pending -= done
+        finally:
+            for leftover in (*waiters, watch):
+                leftover.cancel()
+            await asyncio.gather(*waiters, watch, return_exceptions=True)
+
+    async def _spawn(self, name: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            f"kuchipaku_{name}",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self.plan.environment_of(name),
+            # A terminal's Ctrl-C goes to us alone: we stop the services in order.
+            start_new_session=True,
+        )
+        running = _Running(name, process)
+        self._running.append(running)
+        self._readers.append(asyncio.create_task(running.read_log(self._on_line)))
+
+    async def watch(self) -> None:
+        """Wait until a service ends by itself, then raise `ServiceDiedError`."""
+        waits = {asyncio.create_task(one.process.wait()): one for one in self._running}
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        dead = waits[done.pop()]
+        await asyncio.sleep(0.1)  # lets the reader take in the last lines
+        raise ServiceDiedError(dead.name, dead.process.returncode or 0, "\n".join(dead.tail))
+
+    async def stop(self) -> None:
+        """Stop all services, the gateway first."""
+        for running in reversed(self._running):
+            await running.stop()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running_services(
+    plan: Plan,
+    *,
+    on_line: Callable[[str, str], None] | None = None,
+    on_ready: Callable[[str, float], None] | None = None,
+) -> AsyncIterator[Supervisor]:
+    """Run the services while the block lasts.
+
+    `on_line` hears every log line, `on_ready` the name of a service and the seconds that it took
+    to get ready. Raises `ServiceDiedError` if one ends during the start; inside the block
+    `Supervisor.watch` tells.
+    """
+    plan.data.mkdir(parents=True, exist_ok=True)
+    supervisor = Supervisor(plan, on_line)
+    try:
+        await supervisor.start(on_ready)
+        yield supervisor
+    finally:
+        await supervisor.stop()
+
+
+async def check_health(address: str, *, timeout_s: float = 2.0) -> str:
+    """State of the service at `address`: "SERVING", "NOT_SERVING" or "UNREACHABLE"."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+        except grpc.aio.AioRpcError:
+            return "UNREACHABLE"
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+
+async def wait_until_serving(address: str, *, timeout_s: float = _STARTUP_LIMIT_S) -> None:
+    """Return as soon as the service at `address` reports SERVING. Raises `TimeoutError`."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest()
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            with suppress(grpc.aio.AioRpcError):
+                answer = await stub.Check(request, timeout=left, wait_for_ready=True)
+                if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+            await asyncio.sleep(0.05)
+    raise TimeoutError(f"The service at {address} did not get ready within {timeout_s:.0f} s.")

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Train the starter models in an environment of their own, because torch is large and serving does not need it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/setup.sh run
+uv=$(command -v uv || echo .venv-uv/bin/uv)
+requirements=$(mktemp)
+trap 'rm -f "$requirements"' EXIT
+# Pruned of torch's own dependencies, so that a CPU build given by UV_FIND_LINKS is enough.
+"$uv" export --frozen --quiet --package kuchipaku-training --no-hashes --no-emit-workspace \
+  --no-dev --prune torch -o "$requirements"
+"$uv" venv --quiet --allow-existing .venv-train
+"$uv" pip install --quiet --python .venv-train/bin/python torch==2.13.0 -r "$requirements"
+path=.
+for folder in libs/* services/* training; do path+=:$folder; done
+PYTHONPATH=$path exec .venv-train/bin/python -m kuchipaku_training.pose all "$@"

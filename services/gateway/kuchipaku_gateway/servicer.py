@@ -1,0 +1,191 @@
+"""The gateway over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
+from kuchipaku.gateway.v1 import gateway_service_pb2_grpc as pb_grpc
+from kuchipaku_contract.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    UnimplementedError,
+)
+from kuchipaku_contract.limits import LIMITS, MIB
+from kuchipaku_runtime import Admission
+
+from .characters import Character, check_metadata, parse_name
+from .convert import to_message
+from .creation import CharacterMaker
+from .film import Film
+from .peers import Context, Peers
+from .pipeline import Pipeline
+from .session import SpeakSession
+from .settings import GatewaySettings
+from .store import CharacterStore, page_token, parse_page_token
+from .streams import Send, produced
+
+
+class GatewayServicer(pb_grpc.GatewayServiceServicer):
+    """Thin: checks, admits, hands over to the store, `CharacterMaker`, `SpeakSession`, `Film`."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        peers: Peers,
+        store: CharacterStore,
+        *,
+        sessions: Admission,
+        videos: Admission,
+        creations: Admission,
+    ) -> None:
+        """Serve characters of `store` with `peers`, within the given slots."""
+        self._settings = settings
+        self._peers = peers
+        self._store = store
+        self._sessions = sessions
+        self._videos = videos
+        self._creations = creations
+        self._maker = CharacterMaker(peers, store)
+
+    async def CreateCharacter(  # noqa: N802 - the protocol's name
+        self, request: pb.CreateCharacterRequest, context: Context
+    ) -> AsyncIterator[pb.CreateCharacterResponse]:
+        """Make a character."""
+        async with self._creations.slot():
+            async for answer in self._maker.create(request, context):
+                yield answer
+
+    async def GetCharacter(  # noqa: N802
+        self, request: pb.GetCharacterRequest, context: Context
+    ) -> pb.GetCharacterResponse:
+        """Show a character."""
+        character = await self._store.get(parse_name(request.name))
+        png = b""
+        if request.view == pb.CHARACTER_VIEW_FULL:
+            png = await self._store.canvas_png(character.canvas_sha256)
+        return pb.GetCharacterResponse(character=to_message(character, png))
+
+    async def ListCharacters(  # noqa: N802
+        self, request: pb.ListCharactersRequest, context: Context
+    ) -> pb.ListCharactersResponse:
+        """Show a page of characters."""
+        if not 0 <= request.page_size <= LIMITS.max_page_size:
+            raise InvalidArgumentError(
+                f"A page has 1-{LIMITS.max_page_size} characters.",
+                reason="PAGE_SIZE_OUT_OF_RANGE",
+                field="page_size",
+                limit=LIMITS.max_page_size,
+            )
+        page = await self._store.list(
+            size=request.page_size or LIMITS.default_page_size,
+            after=parse_page_token(request.page_token),
+            owner=request.owner,
+            labels=request.labels,
+        )
+        return pb.ListCharactersResponse(
+            characters=[to_message(character) for character in page.characters],
+            next_page_token=page_token(page.next_token),
+        )
+
+    async def UpdateCharacter(  # noqa: N802
+        self, request: pb.UpdateCharacterRequest, context: Context
+    ) -> pb.UpdateCharacterResponse:
+        """Change a character's metadata."""
+        sent = request.character
+        present = await self._store.get(parse_name(sent.name, field_path="character.name"))
+        changed = _merged(present, sent, list(request.update_mask.paths))
+        check_metadata(changed.display_name, changed.owner, changed.labels, at="character.")
+        stored = await self._store.update(changed, etag=sent.etag or present.etag)
+        return pb.UpdateCharacterResponse(character=to_message(stored))
+
+    async def DeleteCharacter(  # noqa: N802
+        self, request: pb.DeleteCharacterRequest, context: Context
+    ) -> pb.DeleteCharacterResponse:
+        """Remove a character."""
+        await self._store.delete(parse_name(request.name), etag=request.etag)
+        return pb.DeleteCharacterResponse()
+
+    async def Speak(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.SpeakRequest], context: Context
+    ) -> AsyncIterator[pb.SpeakResponse]:
+        """Serve a live session."""
+        async with self._sessions.slot():
+            first = await anext(request_iterator, None)
+            if first is None or first.WhichOneof("payload") != "config":
+                raise _config_missing()
+            config = first.config
+            character = await self._store.get(
+                parse_name(config.character, field_path="config.character")
+            )
+            pipeline = Pipeline(self._peers, self._store, context)
+            room = self._settings.pending_audio_mib * MIB
+            session = SpeakSession(config, character, pipeline, room)
+
+            async def run(send: Send[pb.SpeakResponse]) -> None:
+                await session.run(request_iterator, send)
+
+            async for answer in produced(run):
+                yield answer
+
+    async def RenderVideo(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.RenderVideoRequest], context: Context
+    ) -> AsyncIterator[pb.RenderVideoResponse]:
+        """Make a video."""
+        async with self._videos.slot():
+            first = await anext(request_iterator, None)
+            if first is None or first.WhichOneof("payload") != "config":
+                raise _config_missing()
+            config = first.config
+            character = await self._store.get(
+                parse_name(config.character, field_path="config.character")
+            )
+            pipeline = Pipeline(self._peers, self._store, context)
+            film = Film(config, character, self._peers, pipeline)
+
+            async def run(send: Send[pb.RenderVideoResponse]) -> None:
+                await film.run(request_iterator, send, context)
+
+            async for answer in produced(run):
+                yield answer
+
+    async def BakeSprites(  # noqa: N802
+        self, request: pb.BakeSpritesRequest, context: Context
+    ) -> AsyncIterator[pb.BakeSpritesResponse]:
+        """Not offered yet."""
+        raise UnimplementedError(
+            "Sprite sheets are not offered yet; Speak sends frames as PNG.",
+            reason="BAKE_SPRITES_NOT_OFFERED",
+        )
+        yield pb.BakeSpritesResponse()
+
+
+def _config_missing() -> FailedPreconditionError:
+    return FailedPreconditionError(
+        "The first message of the stream has to be the config.",
+        reason="CONFIG_MISSING",
+        field="config",
+    )
+
+
+def _merged(present: Character, sent: pb.Character, mask: list[str]) -> Character:
+    values: dict[str, dict[str, Any]] = {
+        "display_name": {"display_name": sent.display_name},
+        "owner": {"owner": sent.owner},
+        "labels": {"labels": dict(sent.labels)},
+        "defaults.pose_model": {"pose_model": sent.defaults.pose_model},
+        "defaults.expression": {"expression": sent.defaults.expression},
+    }
+    values["defaults"] = {**values["defaults.pose_model"], **values["defaults.expression"]}
+    for path in mask or list(values):
+        if path not in values:
+            raise InvalidArgumentError(
+                f"{path!r} cannot be changed.",
+                reason="FIELD_NOT_UPDATABLE",
+                field="update_mask",
+                path=path,
+            )
+        present = replace(present, **values[path])
+    return present

@@ -1,0 +1,48 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from kuchipaku_runtime import ChannelSettings, ServiceSettings, service_config
+
+
+class GatewaySettings(ServiceSettings):
+    """``KUCHIPAKU_GATEWAY_...``."""
+
+    model_config = service_config("gateway")
+
+    address: str = Field(
+        default="127.0.0.1:50050", description="host:port (port 0: any free one) or unix:/path."
+    )
+    imagegen_address: str = Field(
+        default="127.0.0.1:50051",
+        description="Image generation: host:port, unix:/path or dns:///name:port.",
+    )
+    pose_address: str = Field(default="127.0.0.1:50052", description="Pose service.")
+    lipsync_address: str = Field(default="127.0.0.1:50053", description="Lip sync service.")
+    compositor_address: str = Field(default="127.0.0.1:50054", description="Compositor service.")
+    peers: ChannelSettings = Field(
+        default_factory=ChannelSettings, description="How the services behind are reached."
+    )
+    store_url: str = Field(
+        default_factory=lambda: Path("kuchipaku-data").resolve().as_uri(),
+        description="fsspec URL of the character store, for example file:///var/lib/kuchipaku.",
+    )
+    sessions: int = Field(
+        64, ge=1, le=10_000, description="Speak sessions and videos served at the same time."
+    )
+    creations: int = Field(
+        default=8, ge=1, le=1000, description="Characters made at the same time."
+    )
+    queue_limit: int = Field(
+        16,
+        ge=0,
+        le=1024,
+        description="Videos and creations that may wait before others are refused.",
+    )
+    pending_audio_mib: int = Field(
+        64, ge=1, le=1024, description="Audio of utterances not yet begun that a session may hold."
+    )

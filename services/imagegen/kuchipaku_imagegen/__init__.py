@@ -1,0 +1,1 @@
+"""The image generation service: prompts become characters, pictures become canvases."""

@@ -1,0 +1,208 @@
+"""What the characters wear on the head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .attributes import Accessory
+from .ink import Ink
+from .look import Look
+from .ornaments import draw_bow, draw_flower
+from .palette import Colour, colour, light, mix, outline, shade
+from .rig import Space
+from .spline import Point, line_through, sided, smooth, tapered
+
+_EAR_PINK: Colour = (0.98, 0.74, 0.74)
+_CUSHION: Colour = (0.25, 0.25, 0.30)
+_LENS: Colour = (0.80, 0.90, 1.0)
+
+
+def draw_accessories(ink: Ink, look: Look) -> None:
+    """Everything over the front hair; glasses are part of the face."""
+    for accessory, draw in _OVER_HAIR.items():
+        if look.wears(accessory):
+            draw(ink, look)
+
+
+def _draw_cat_ears(ink: Ink, look: Look) -> None:
+    tones = look.tones
+    brush = ink.on(Space.HAIR, -4)
+    for side in (1, -1):
+        ear: list[Point] = [
+            (18, -64, 1),
+            (24, -84),
+            (44, -102, 1),
+            (54, -74),
+            (54, -46, 1),
+            (36, -60),
+        ]
+        paint = brush.linear((0, -104), (0, -44), [(0, light(tones.hair, 0.12)), (1, tones.hair)])
+        brush.shape(smooth(sided(side, ear)), paint, tones.hair_line)
+        inner: list[Point] = [
+            (27, -66, 1),
+            (31, -80),
+            (43, -93, 1),
+            (48, -74),
+            (48, -56, 1),
+            (38, -64),
+        ]
+        brush.fill(smooth(sided(side, inner)), _EAR_PINK)
+        for dx in (0, 6, 12):
+            tuft: list[Point] = [
+                (29 + dx, -58 + dx * 0.3),
+                (31 + dx, -68),
+                (35 + dx, -78 + dx * 0.4),
+            ]
+            brush.fill(tapered(sided(side, tuft), 4.5, 3.2, 0.2), tones.hair_light, 0.95)
+
+
+def _draw_ribbon(ink: Ink, look: Look) -> None:
+    side = look.attributes.side
+    draw_bow(ink.on(Space.HAIR, 2), side * 42, -50, 17, look.tones.accent, angle=side * 0.45)
+
+
+def _draw_headband(ink: Ink, look: Look) -> None:
+    tone = look.tones.accent
+    brush = ink.on(Space.HAIR, 2)
+    outer: list[Point] = [
+        (62, -18),
+        (56, -48),
+        (34, -66),
+        (0, -74),
+        (-34, -66),
+        (-56, -48),
+        (-62, -18),
+    ]
+    inner: list[Point] = [
+        (-57, -17),
+        (-50, -44),
+        (-31, -59),
+        (0, -66),
+        (31, -59),
+        (50, -44),
+        (57, -17),
+    ]
+    with brush.part(smooth([*outer, *inner]), tone):
+        lit: list[Point] = [(-46, -52), (-26, -65), (0, -71), (20, -67)]
+        brush.fill(tapered(lit, 0.3, 2.2, 0.3), light(tone, 0.6), 0.7)
+    side = look.attributes.side
+    draw_bow(ink.on(Space.HAIR, 4), side * 30, -68, 11, tone, tails=False, angle=side * 0.3)
+
+
+def _draw_flower(ink: Ink, look: Look) -> None:
+    side, tone = look.attributes.side, look.tones.accent
+    brush = ink.on(Space.HAIR, 4)
+    leaf_tone = colour("#7fb077")
+    for points in ([(46, -34), (60, -24), (57, -16), (44, -22)], [(38, -48), (30, -62), (40, -64)]):
+        brush.shape(smooth(sided(side, points)), leaf_tone)
+    draw_flower(brush, side * 46, -34, 12, light(tone, 0.15))
+    draw_flower(brush, side * 36, -49, 8, light(tone, 0.45))
+
+
+def _draw_clips(ink: Ink, look: Look) -> None:
+    side, tone = look.attributes.side, look.tones.accent
+    brush = ink.on(Space.HAIR, 3)
+    for drop in (0.0, 7.5):
+        inner, outer = 36 + drop * 0.2, 51 + drop * 0.1
+        clip: list[Point] = [(inner, -22 + drop), (outer, -27 + drop), (outer + 0.5, -23 + drop)]
+        clip.append((inner, -18 + drop))
+        brush.shape(smooth(sided(side, clip)), tone, None, 1.0)
+        lit: list[Point] = [(inner + 2, -20.6 + drop), (outer - 2, -25.2 + drop)]
+        brush.line(sided(side, lit), light(tone, 0.7), 1.0, 0.8)
+
+
+def _draw_headphones(ink: Ink, look: Look) -> None:
+    tone = look.tones.accent
+    brush = ink.on(Space.FLAT)
+    arch: list[Point] = [
+        (-65, -6),
+        (-63, -40),
+        (-40, -70),
+        (0, -80),
+        (40, -70),
+        (63, -40),
+        (65, -6),
+    ]
+    for paint, width, alpha in (
+        (outline(tone), 9.0, 1.0),
+        (tone, 6.5, 1.0),
+        (light(tone, 0.5), 1.8, 0.8),
+    ):
+        brush.stroke(line_through(arch), paint, width, alpha)
+    cup = ink.on(Space.FLAT, 4)
+    for side in (1, -1):
+        shell: list[Point] = [(53, -12), (66, -16), (72, 4), (67, 24), (54, 22)]
+        with cup.part(smooth(sided(side, shell)), tone):
+            dark: list[Point] = [(65, -20), (75, -16), (75, 28), (63, 28)]
+            cup.fill(smooth(sided(side, dark)), shade(tone, 0.3), 0.7)
+            lit: list[Point] = [(58, -10), (60, 2), (58, 14)]
+            cup.fill(tapered(sided(side, lit), 0.4, 3.0, 0.4), light(tone, 0.6), 0.7)
+        cushion: list[Point] = [(49, -10), (56, -12), (57.5, 4), (57, 20), (50, 19)]
+        cup.raised(1).shape(smooth(sided(side, cushion)), _CUSHION)
+
+
+def _draw_witch_hat(ink: Ink, look: Look) -> None:
+    accent = look.tones.accent
+    tone = mix(accent, (0.16, 0.12, 0.25), 0.7)
+    cone: list[Point] = [(-50, -48), (-34, -86), (-8, -116), (22, -122), (40, -114, 1)]
+    cone += [(22, -108), (30, -84), (50, -48)]
+    with ink.on(Space.FLAT).part(smooth(cone), tone) as brush:
+        dark: list[Point] = [
+            (10, -124),
+            (44, -116),
+            (26, -104),
+            (36, -80),
+            (56, -44),
+            (24, -46),
+            (16, -86),
+        ]
+        brush.fill(smooth(dark), shade(tone, 0.3), 0.8)
+        for y in (-84.0, -96.0):
+            brush.line([(-22, y), (-8, y + 4), (6, y + 1)], outline(tone), 1.0, 0.6)
+    brim: list[Point] = [
+        (-84, -38),
+        (-50, -52),
+        (0, -58),
+        (50, -52),
+        (84, -38),
+        (52, -36),
+        (0, -44),
+        (-52, -36),
+    ]
+    with ink.on(Space.FLAT, 10).part(smooth(brim), tone) as brush:
+        lit: list[Point] = [(-70, -42), (-40, -50), (0, -54), (30, -52)]
+        brush.fill(tapered(lit, 0.3, 2.4, 0.3), light(tone, 0.3), 0.6)
+    band: list[Point] = [
+        (-49, -54, 1),
+        (0, -64),
+        (49, -54, 1),
+        (45, -66, 1),
+        (0, -76),
+        (-44, -66, 1),
+    ]
+    ink.on(Space.FLAT, 6).shape(smooth(band), light(accent, 0.2))
+    draw_bow(ink.on(Space.FLAT, 12), -26, -64, 10, light(accent, 0.2), tails=False)
+
+
+_OVER_HAIR: dict[Accessory, Callable[[Ink, Look], None]] = {
+    Accessory.HEADBAND: _draw_headband,
+    Accessory.CAT_EARS: _draw_cat_ears,
+    Accessory.CLIPS: _draw_clips,
+    Accessory.FLOWER: _draw_flower,
+    Accessory.RIBBON: _draw_ribbon,
+    Accessory.HEADPHONES: _draw_headphones,
+    Accessory.WITCH_HAT: _draw_witch_hat,
+}
+
+
+def draw_glasses(ink: Ink, look: Look) -> None:
+    tone = mix(look.tones.accent, (0.20, 0.15, 0.20), 0.6)
+    brush = ink.on(Space.HEAD, 9)
+    for side in (1, -1):
+        rim: list[Point] = [(8, 6), (22, 2), (38, 5), (39, 18), (30, 31), (16, 31), (8, 20)]
+        lens = smooth(sided(side, rim))
+        brush.fill(lens, _LENS, 0.16)
+        brush.line([(side * 30 - 4, 8), (side * 30 - 10, 22)], (1, 1, 1), 2.4, 0.35)
+        brush.stroke(lens, tone, 1.7)
+        ink.on(Space.HEAD, 4).line(sided(side, [(39, 9), (52, 6)]), tone, 1.6)
+    ink.on(Space.HEAD, 12).line([(-8, 12), (0, 9.5), (8, 12)], tone, 1.6)
