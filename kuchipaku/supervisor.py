@@ -30,6 +30,12 @@ SERVICES: Mapping[str, int] = {
 _STARTUP_LIMIT_S = 120.0
 _STOP_LIMIT_S = 20.0
 _LOG_LINES_KEPT = 200
+# A service that starts takes a second or two; gRPC's usual back-off would add as much again.
+_EAGER = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 200),
+)
 
 
 class ServiceDiedError(Exception):
@@ -219,7 +225,7 @@ async def check_health(address: str, *, timeout_s: float = 2.0) -> str:
 
 async def wait_until_serving(address: str, *, timeout_s: float = _STARTUP_LIMIT_S) -> None:
     """Return as soon as the service at `address` reports SERVING. Raises `TimeoutError`."""
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(address, options=_EAGER) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         request = health_pb2.HealthCheckRequest()
         deadline = time.monotonic() + timeout_s

@@ -47,7 +47,7 @@ class Framing:
 
 FRAMINGS = {
     # Head and shoulders, where the drawing is best, enlarged to a usual size.
-    "bust": Framing(frame_pb2.Crop(left_px=116, top_px=24, width_px=280, height_px=280), 560),
+    "bust": Framing(frame_pb2.Crop(left_px=112, top_px=8, width_px=288, height_px=288), 576),
     "full": Framing(frame_pb2.Crop(left_px=0, top_px=0, width_px=512, height_px=512), 512),
 }
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuchipaku_contract import (
@@ -74,6 +74,7 @@ def test_passing_errors_say_when_to_come_back(cls):
             cls("x", retry_after_s=wrong)
 
 
+@settings(deadline=None)
 @given(
     cls=st.sampled_from(CLASSES),
     message=st.text(),

@@ -1,4 +1,4 @@
-"""Whatever comes in, the answer is a canonical status that says what is wrong, and the services stay up."""
+"""Whatever comes in: the answer says what is wrong, and the services stay up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import AsyncIterator
 
+import av
 import grpc
 import numpy as np
 import pytest
@@ -92,8 +93,6 @@ async def test_bad_audio(
 
 async def test_three_hours_of_audio(client: Client, character: gateway.Character) -> None:
     # Constant silence compresses to a file far below the limit of bytes.
-    import av
-
     file = io.BytesIO()
     with av.open(file, "w", format="flac") as out:
         stream = out.add_stream("flac", rate=8000, layout="mono")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import av
+import grpc
 import numpy as np
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from PIL import Image
 
-from kuchipaku.client import Client
+from kuchipaku.client import Client, chunks
 from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
 from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
-from kuchipaku.type.v1 import animation_pb2, cue_pb2, frame_pb2
+from kuchipaku.type.v1 import animation_pb2, audio_pb2, cue_pb2, frame_pb2
 
 from .conftest import Product
+from .sounds import tone, wav
 
 BUST = frame_pb2.Crop(left_px=128, top_px=32, width_px=256, height_px=256)
 
@@ -33,7 +37,7 @@ async def _film(
 
 
 async def test_a_prompt_and_speech_become_a_film(
-    client: Client, character: gateway.Character, hello_wav: bytes, hello_text: str, tmp_path: Path
+    client: Client, character: gateway.Character, hello_wav: bytes, hello_text: str
 ) -> None:
     config = gateway.RenderVideoConfig(
         character=character.name,
@@ -61,7 +65,7 @@ async def test_a_prompt_and_speech_become_a_film(
     assert len(frames) == summary.frame_count
 
     assert cues[0].start_offset.ToTimedelta().total_seconds() == 0
-    for one, two in zip(cues, cues[1:], strict=False):
+    for one, two in pairwise(cues):
         assert one.end_offset == two.start_offset
     shapes = {cue_pb2.MouthShape.Name(cue.shape)[-1] for cue in cues}
     assert {"A", "X"} < shapes
@@ -71,7 +75,7 @@ async def test_a_prompt_and_speech_become_a_film(
 async def test_the_mouth_opens_on_vowels_and_shuts_on_closures(
     client: Client, character: gateway.Character, hello_wav: bytes, hello_text: str
 ) -> None:
-    """Of the pixels of the mouth alone: those of open cues differ from rest more than those of closures."""
+    """At the mouth, frames of open cues differ from rest much more than those of closures."""
     config = gateway.SpeakConfig(
         character=character.name,
         animation=animation_pb2.AnimationOptions(
@@ -107,10 +111,7 @@ async def test_the_mouth_opens_on_vowels_and_shuts_on_closures(
 async def _speak(
     client: Client, config: gateway.SpeakConfig, audio: bytes, text: str
 ) -> tuple[list[np.ndarray], list[cue_pb2.MouthCue]]:
-    from kuchipaku.client import chunks
-    from kuchipaku.type.v1 import audio_pb2
-
-    async def requests():
+    async def requests() -> AsyncIterator[gateway.SpeakRequest]:
         yield gateway.SpeakRequest(config=config)
         yield gateway.SpeakRequest(utterance=gateway.SpeakUtterance(text=text))
         for part in chunks(audio):
@@ -143,8 +144,6 @@ async def test_other_containers(
     container: compositor.VideoContainer.ValueType,
     signature: bytes,
 ) -> None:
-    from .sounds import tone, wav
-
     config = gateway.RenderVideoConfig(
         character=character.name,
         container=container,
@@ -194,9 +193,6 @@ async def test_characters_are_listed(client: Client, character: gateway.Characte
 
 
 async def test_the_services_are_reflected(product: Product) -> None:
-    import grpc
-    from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
     for service, address in product.plan.addresses.items():
         async with grpc.aio.insecure_channel(address) as channel:
             stub = reflection_pb2_grpc.ServerReflectionStub(channel)

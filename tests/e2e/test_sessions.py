@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from io import BytesIO
+from itertools import combinations
 
 import numpy as np
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from PIL import Image
 
 from kuchipaku.client import Client
 from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
@@ -238,10 +241,6 @@ async def test_no_more_frames_than_credit(client: Client, config: gateway.SpeakC
 
 
 async def test_mouth_shapes_look_different(client: Client, config: gateway.SpeakConfig) -> None:
-    from io import BytesIO
-
-    from PIL import Image
-
     config.frame_format.crop.CopyFrom(
         frame_pb2.Crop(left_px=224, top_px=156, width_px=64, height_px=64)
     )
@@ -252,8 +251,5 @@ async def test_mouth_shapes_look_different(client: Client, config: gateway.Speak
         answers = await _run(client, requests)
         frames = [f for a in answers for f in a.frames.frames if f.WhichOneof("content") == "data"]
         pictures[shape] = np.asarray(Image.open(BytesIO(frames[-1].data)), int)
-    for one in pictures:
-        for two in pictures:
-            if one < two:
-                difference = np.abs(pictures[one] - pictures[two]).max()
-                assert difference > 40, (one, two)
+    for (one, first), (two, second) in combinations(pictures.items(), 2):
+        assert np.abs(first - second).max() > 40, (one, two)

@@ -131,7 +131,7 @@ class Character(_message.Message):
     """Changes with every update; sent back in UpdateCharacter and DeleteCharacter it guards against overwriting."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """At most 64; keys and values at most 63 characters."""
+        """At most 32; keys of 1-63, values of up to 255 characters."""
 
     @_builtins.property
     def defaults(self) -> Global___CharacterDefaults: ...
@@ -255,7 +255,7 @@ class CreateCharacterRequest(_message.Message):
     display_name: _builtins.str
     owner: _builtins.str
     request_id: _builtins.str
-    """A UUID. A repeated request with the same id answers with the same character instead of a second one."""
+    """At most 128 characters, for example a UUID. A repeated request with the same id answers with the same character instead of a second one."""
     @_builtins.property
     def prompt(self) -> Global___PromptSource: ...
     @_builtins.property
@@ -488,7 +488,7 @@ class ListCharactersRequest(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most 1000; 0 means 100."""
+    """At most 500; 0 means 50."""
     page_token: _builtins.str
     owner: _builtins.str
     """Only this owner's. Empty: all."""

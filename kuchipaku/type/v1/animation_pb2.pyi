@@ -155,7 +155,7 @@ class ExpressionKey(_message.Message):
 
     @_builtins.property
     def fade_duration(self) -> _duration_pb2.Duration:
-        """Length of the transition, at most 10 s. Unset means 0.3 s."""
+        """Length of the transition, at most 60 s. Unset means 0.3 s."""
 
     def __init__(
         self,

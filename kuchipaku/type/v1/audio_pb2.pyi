@@ -54,9 +54,9 @@ class AudioFormat(_message.Message):
     CHANNEL_COUNT_FIELD_NUMBER: _builtins.int
     encoding: Global___AudioEncoding.ValueType
     sample_rate_hertz: _builtins.int
-    """Samples per second per channel, 8000-192000. Required for raw samples, ignored for files."""
+    """Samples per second per channel, 4000-384000. Required for raw samples, ignored for files."""
     channel_count: _builtins.int
-    """Interleaved channels, 1-8; they are averaged. 0 means 1. Ignored for files."""
+    """Interleaved channels, 1-32; they are averaged. 0 means 1. Ignored for files."""
     def __init__(
         self,
         *,

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kuchipaku.frames import (
+    CodedFrame,
+    FrameCodecError,
+    FrameDecoder,
+    FrameEncoder,
+    FrameEncoding,
+)
+from kuchipaku.frames.messages import (
+    decode_batch,
+    decoder_for,
+    from_message,
+    size_of,
+    to_message,
+)
+from kuchipaku.frames.png import encode_png
+from kuchipaku.type.v1 import frame_pb2
+
+SIDE = 16
+BYTES = SIDE * SIDE * 4
+
+
+def picture(number: int, side: int = SIDE) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 256, (side, side, 4), np.uint8)
+
+
+def pair(
+    encoding: FrameEncoding = FrameEncoding.DELTA_ZSTD, window: int = 0, **options: int
+) -> tuple[FrameEncoder, FrameDecoder]:
+    encoder = FrameEncoder(encoding, SIDE, SIDE, reference_window_bytes=window, **options)
+    decoder = FrameDecoder(encoding, SIDE, SIDE, reference_window_bytes=window)
+    decoder.enter_epoch(0)
+    return encoder, decoder
+
+
+def reason_of(decoder: FrameDecoder, frame: CodedFrame) -> str:
+    with pytest.raises(FrameCodecError) as caught:
+        decoder.decode(frame)
+    return caught.value.reason
+
+
+@settings(max_examples=60)
+@given(
+    encoding=st.sampled_from(FrameEncoding),
+    numbers=st.lists(st.integers(0, 6), min_size=1, max_size=40),
+    window=st.integers(0, 8),
+    interval=st.integers(1, 9),
+    keyed=st.booleans(),
+)
+def test_what_goes_in_comes_out(encoding, numbers, window, interval, keyed):
+    encoder, decoder = pair(encoding, window * BYTES, keyframe_interval=interval)
+    for number in numbers:
+        coded = encoder.encode(picture(number), number if keyed else None)
+        np.testing.assert_array_equal(decoder.decode(coded), picture(number))
+
+
+def test_a_repeated_frame_is_a_reference():
+    encoder, _ = pair()
+    first, second = encoder.encode(picture(1)), encoder.encode(picture(1))
+    assert first.data
+    assert second == CodedFrame(1, same_as_frame_id=0)
+    assert second.size_bytes == 0
+
+
+def test_a_known_key_spares_the_pixels():
+    encoder, decoder = pair(window=3 * BYTES)
+    for number in (0, 1, 2):
+        decoder.decode(encoder.encode(picture(number), number))
+    again = encoder.encode_known(0)
+    assert again == CodedFrame(3, same_as_frame_id=0)
+    np.testing.assert_array_equal(decoder.decode(again), picture(0))
+    # Picture 1 is the oldest now and leaves when another one comes.
+    decoder.decode(encoder.encode(picture(3), 3))
+    assert encoder.encode_known(1) is None
+    known = encoder.encode_known(0)
+    assert known is not None
+    np.testing.assert_array_equal(decoder.decode(known), picture(0))
+
+
+def test_deltas_start_from_the_frame_before_and_keyframes_recur():
+    encoder, _ = pair(keyframe_interval=3)
+    bases = [encoder.encode(picture(number)).base_frame_id for number in range(9)]
+    assert bases == [None, 0, 1, 2, None, 4, 5, 6, None]
+
+
+def test_a_new_epoch_refers_to_nothing_before_it():
+    encoder, decoder = pair(window=8 * BYTES)
+    decoder.decode(encoder.encode(picture(1), "one"))
+    encoder.start_epoch()
+    assert encoder.epoch == 1
+    assert encoder.encode_known("one") is None
+    coded = encoder.encode(picture(1), "one")
+    assert (coded.frame_id, coded.base_frame_id) == (0, None)
+    decoder.enter_epoch(1)
+    np.testing.assert_array_equal(decoder.decode(coded), picture(1))
+
+
+def test_the_input_may_change_after_encoding():
+    encoder, decoder = pair()
+    pixels = picture(1)
+    coded = [encoder.encode(pixels)]
+    pixels[:] = 0
+    coded.append(encoder.encode(picture(2)))
+    decoder.decode(coded[0])
+    np.testing.assert_array_equal(decoder.decode(coded[1]), picture(2))
+
+
+def test_decoded_frames_are_read_only():
+    encoder, decoder = pair()
+    assert not decoder.decode(encoder.encode(picture(1))).flags.writeable
+
+
+def test_small_changes_cost_little():
+    encoder = FrameEncoder(FrameEncoding.DELTA_ZSTD, 256, 256)
+    pixels = picture(1, 256)
+    first = encoder.encode(pixels)
+    pixels[100:104, 100:104] += 1
+    assert encoder.encode(pixels).size_bytes < first.size_bytes / 100
+
+
+@pytest.mark.parametrize("shape", [(SIDE, SIDE, 3), (SIDE, SIDE + 1, 4)])
+def test_the_encoder_refuses_other_shapes(shape):
+    encoder, _ = pair()
+    with pytest.raises(ValueError, match="expected uint8"):
+        encoder.encode(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "frame", "reason"),
+    [
+        (FrameEncoding.RAW, CodedFrame(1, bytes(BYTES)), "FRAME_OUT_OF_ORDER"),
+        (FrameEncoding.RAW, CodedFrame(0, bytes(BYTES - 1)), "FRAME_SIZE_WRONG"),
+        (FrameEncoding.RAW, CodedFrame(0, b""), "FRAME_NOT_DECODABLE"),
+        (FrameEncoding.RAW, CodedFrame(0), "FRAME_NOT_DECODABLE"),
+        (FrameEncoding.RAW, CodedFrame(0, same_as_frame_id=0), "FRAME_REFERENCE_UNKNOWN"),
+        (FrameEncoding.RAW, CodedFrame(0, bytes(BYTES), 0), "FRAME_REFERENCE_UNKNOWN"),
+        (FrameEncoding.DELTA_ZSTD, CodedFrame(0, b"not zstd at all"), "FRAME_NOT_DECODABLE"),
+        (
+            FrameEncoding.DELTA_ZSTD,
+            CodedFrame(0, zstandard.compress(bytes(BYTES)), 5),
+            "FRAME_REFERENCE_UNKNOWN",
+        ),
+        (
+            FrameEncoding.DELTA_ZSTD,
+            CodedFrame(0, zstandard.compress(bytes(1 << 30))),
+            "FRAME_SIZE_WRONG",
+        ),
+        (FrameEncoding.PNG, CodedFrame(0, b"GIF89a"), "FRAME_NOT_DECODABLE"),
+        (FrameEncoding.PNG, CodedFrame(0, encode_png(picture(0, 32))), "FRAME_SIZE_WRONG"),
+        (
+            FrameEncoding.PNG,
+            CodedFrame(0, encode_png(picture(0))[:-300]),
+            "FRAME_NOT_DECODABLE",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_stream_is_refused(encoding, frame, reason):
+    _, decoder = pair(encoding)
+    assert reason_of(decoder, frame) == reason
+
+
+def test_a_bomb_without_a_declared_size_is_refused():
+    packer = zstandard.ZstdCompressor(write_content_size=False)
+    _, decoder = pair()
+    assert reason_of(decoder, CodedFrame(0, packer.compress(bytes(1 << 28)))) in {
+        "FRAME_NOT_DECODABLE",
+        "FRAME_SIZE_WRONG",
+    }
+
+
+def test_a_picture_outside_the_window_is_unknown():
+    encoder, decoder = pair(window=2 * BYTES)
+    for number in range(3):
+        decoder.decode(encoder.encode(picture(number)))
+    assert reason_of(decoder, CodedFrame(3, same_as_frame_id=0)) == "FRAME_REFERENCE_UNKNOWN"
+
+
+@given(data=st.binary(max_size=200))
+def test_arbitrary_bytes_raise_nothing_else(data):
+    for encoding in FrameEncoding:
+        _, decoder = pair(encoding)
+        with pytest.raises(FrameCodecError):
+            decoder.decode(CodedFrame(0, data))
+
+
+def test_messages_carry_everything():
+    frames = [CodedFrame(0, b"data"), CodedFrame(7, b"d", 6), CodedFrame(8, same_as_frame_id=2)]
+    for frame in frames:
+        message = frame_pb2.Frame.FromString(to_message(frame, 1.04).SerializeToString())
+        assert from_message(message) == frame
+        assert (message.offset.seconds, message.offset.nanos) == (1, 40_000_000)
+
+
+def test_a_batch_is_decoded_with_its_offsets_and_epoch():
+    frame_format = frame_pb2.FrameFormat(width_px=SIDE, height_px=SIDE)
+    encoder, _ = pair()
+    decoder = decoder_for(frame_format)
+    for epoch in (0, 1):
+        messages = [
+            to_message(encoder.encode(picture(number)), number / 25) for number in (1, 1, 2)
+        ]
+        batch = frame_pb2.FrameBatch(epoch=epoch, frames=messages)
+        timed = list(decode_batch(decoder, batch))
+        assert [frame.offset_s for frame in timed] == [0.04, 0.04, 0.08]
+        np.testing.assert_array_equal(timed[2].pixels, picture(2))
+        encoder.start_epoch()
+
+
+def test_format_defaults():
+    assert size_of(frame_pb2.FrameFormat()) == (512, 512)
+    crop = frame_pb2.Crop(width_px=300, height_px=200)
+    assert size_of(frame_pb2.FrameFormat(crop=crop)) == (300, 200)
+    assert size_of(frame_pb2.FrameFormat(crop=crop, width_px=600, height_px=400)) == (600, 400)

@@ -1,0 +1,143 @@
+"""Pictures are complete, lie where the pose networks expect them, and are reproducible."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kuchipaku_imagegen.illustrator import (
+    Attributes,
+    Character,
+    pose_from,
+    random_attributes,
+    render,
+    render_svg,
+)
+from kuchipaku_imagegen.illustrator.attributes import Accessory, Bangs, Figure, HairStyle, Outfit
+from kuchipaku_imagegen.illustrator.palette import (
+    CLOTH_COLOURS,
+    EYE_COLOURS,
+    HAIR_COLOURS,
+    SKIN_COLOURS,
+)
+from tests.imagegen.illustrator_pictures import alpha_box, change
+
+GOLDEN = Path(__file__).parent / "golden"
+GOLDEN_SEEDS = (1, 6, 13, 24)
+POSE = {"head_y": 0.6, "neck_z": -0.4, "mouth_aaa": 0.8, "eye_wink_left": 1.0}
+
+
+def test_picture_is_rgba_with_a_transparent_background() -> None:
+    picture = render(random_attributes(5))
+    assert picture.shape == (512, 512, 4)
+    assert picture.dtype == np.uint8
+    assert picture[:20, :20, 3].max() == 0
+    assert picture[:40, 492:, 3].max() == 0
+    assert picture[120:180, 226:286, 3].min() == 255
+
+
+@pytest.mark.parametrize("seed", [3, 14])
+def test_same_attributes_give_the_same_bytes(seed: int) -> None:
+    one = Character(random_attributes(seed))
+    other = Character(random_attributes(seed))
+    other.svg(pose_from({"head_x": 1.0}))
+    assert one.svg(pose_from(POSE)) == other.svg(pose_from(POSE))
+    assert np.array_equal(one.render(size=128), other.render(size=128))
+
+
+def test_bytes_do_not_depend_on_the_process() -> None:
+    code = (
+        "import hashlib; from kuchipaku_imagegen.illustrator import *;"
+        "print(hashlib.sha256(render_svg(random_attributes(11)).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": salt},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for salt in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_different_seeds_give_different_characters() -> None:
+    assert len({render_svg(random_attributes(seed)) for seed in range(12)}) == 12
+
+
+@pytest.mark.parametrize("seed", GOLDEN_SEEDS)
+def test_look_is_unchanged(seed: int) -> None:
+    picture = render(random_attributes(seed), pose_from(POSE), size=128)
+    with Image.open(GOLDEN / f"character_{seed}.png") as golden:
+        expected = np.array(golden.convert("RGBA"))
+    assert change(picture, expected).mean() < 1.0
+
+
+@pytest.mark.parametrize("figure", Figure)
+@pytest.mark.parametrize("size", [-1.0, 1.0])
+def test_head_lies_in_its_box(figure: Figure, size: float) -> None:
+    attributes = Attributes(figure=figure, hair_style=HairStyle.SHORT, outfit=Outfit.SWEATER)
+    geometry = dataclasses.replace(attributes.geometry, head_size=size)
+    picture = render(dataclasses.replace(attributes, geometry=geometry))
+    left, top, right, _ = alpha_box(picture[:182])
+    assert 180 <= left <= 200
+    assert 312 <= right <= 332
+    assert 48 <= top <= 72
+
+
+def test_svg_numbers_have_at_most_two_decimals() -> None:
+    paths = re.findall(r' d="([^"]*)"', render_svg(random_attributes(2), pose_from(POSE)))
+    assert paths
+    assert not any(re.search(r"\.\d{3}", path) for path in paths)
+    assert not any("nan" in path or "inf" in path for path in paths)
+
+
+def test_svg_references_only_what_it_defines() -> None:
+    svg = render_svg(random_attributes(21), pose_from(POSE))
+    used = set(re.findall(r"url\(#(\w+)\)", svg)) | set(re.findall(r'href="#(\w+)"', svg))
+    defined = re.findall(r'id="(\w+)"', svg)
+    assert used <= set(defined)
+    assert len(defined) == len(set(defined))
+
+
+@pytest.mark.parametrize("outfit", Outfit)
+@pytest.mark.parametrize("figure", [Figure.GIRL, Figure.MAN])
+def test_every_outfit_fits_everybody(figure: Figure, outfit: Outfit) -> None:
+    picture = render(Attributes(figure=figure, outfit=outfit), size=128)
+    assert picture[52:, 58:70, 3].min() == 255
+    assert picture[-1, :, 3].max() == 255
+
+
+def test_traits_are_visible() -> None:
+    base = Attributes()
+    plain = render(base, size=128)
+    others: list[Attributes] = [
+        dataclasses.replace(base, hair_style=s) for s in list(HairStyle)[1:]
+    ]
+    others += [dataclasses.replace(base, accessories=(a,)) for a in Accessory]
+    others += [dataclasses.replace(base, bangs=b) for b in Bangs if b is not base.bangs]
+    others.append(dataclasses.replace(base, ahoge=True))
+    for attributes in others:
+        assert (change(plain, render(attributes, size=128)) > 16).sum() > 20, attributes
+
+
+def test_random_attributes_use_the_tables() -> None:
+    drawn = [random_attributes(seed) for seed in range(300)]
+    assert {a.hair_colour for a in drawn} == set(HAIR_COLOURS)
+    assert {a.eye_colour for a in drawn} == set(EYE_COLOURS)
+    assert {a.skin for a in drawn} == set(SKIN_COLOURS)
+    assert {a.outfit_colour for a in drawn} == set(CLOTH_COLOURS)
+    assert {a.figure for a in drawn} == set(Figure)
+    assert {a.outfit for a in drawn} == set(Outfit)
+    assert {a.hair_style for a in drawn} == set(HairStyle)
+    assert all(-1 <= value <= 1 for a in drawn for value in dataclasses.astuple(a.geometry))

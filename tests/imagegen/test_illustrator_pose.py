@@ -1,0 +1,117 @@
+"""Every pose parameter does what its name says, where it should."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from kuchipaku_imagegen.illustrator import POSE_PARAMETERS, Attributes, Character, pose_from
+from kuchipaku_imagegen.illustrator.attributes import Bangs
+from tests.imagegen.illustrator_pictures import Box, change, share_inside
+
+# The character's left is the right-hand side of the picture.
+REGIONS: dict[str, Box] = {
+    "eyebrow_left": (258, 105, 312, 145),
+    "eyebrow_right": (200, 105, 254, 145),
+    "eye_left": (256, 118, 306, 178),
+    "eye_right": (206, 118, 256, 178),
+    "iris_small_left": (256, 118, 306, 178),
+    "iris_small_right": (206, 118, 256, 178),
+    "iris_rotation": (206, 118, 306, 178),
+    "mouth": (232, 158, 280, 192),
+    "head": (150, 40, 362, 240),
+    "neck": (120, 40, 392, 330),
+    "body": (110, 40, 402, 512),
+    "breathing": (130, 40, 382, 400),
+}
+VISEMES = ("mouth_aaa", "mouth_iii", "mouth_uuu", "mouth_eee", "mouth_ooo", "mouth_delta")
+
+
+@pytest.fixture(scope="module")
+def character() -> Character:
+    return Character(Attributes(bangs=Bangs.PARTED))
+
+
+@pytest.fixture(scope="module")
+def neutral(character: Character) -> NDArray[np.uint8]:
+    return character.render()
+
+
+def _region(name: str) -> Box:
+    if name in REGIONS:
+        return REGIONS[name]
+    group, _, rest = name.partition("_")
+    side = rest.rpartition("_")[2]
+    return REGIONS.get(f"{group}_{side}") or REGIONS.get(f"iris_{rest[:-2]}") or REGIONS[group]
+
+
+@pytest.mark.parametrize("name", POSE_PARAMETERS)
+def test_a_parameter_changes_its_region_and_only_that(
+    character: Character, neutral: NDArray[np.uint8], name: str
+) -> None:
+    amount = change(neutral, character.render(pose_from({name: 1.0})))
+    assert (amount > 24).sum() > 40
+    assert share_inside(amount, _region(name)) > 0.97
+
+
+def test_left_wink_closes_the_eye_at_the_right_of_the_picture(
+    character: Character, neutral: NDArray[np.uint8]
+) -> None:
+    winking = character.render(pose_from({"eye_wink_left": 1.0}))
+    blue = (neutral[..., 2].astype(int) - neutral[..., 0]) > 60
+    blue_after = (winking[..., 2].astype(int) - winking[..., 0]) > 60
+    left, right = np.s_[125:170, 262:300], np.s_[125:170, 212:250]
+    assert blue[left].sum() > 150
+    assert blue_after[left].sum() == 0
+    assert blue_after[right].sum() == blue[right].sum()
+
+
+def test_mouth_shapes_are_distinct(character: Character, neutral: NDArray[np.uint8]) -> None:
+    left, top, right, bottom = REGIONS["mouth"]
+    mouths = {
+        name: character.render(pose_from({name: 1.0}))[top:bottom, left:right] for name in VISEMES
+    }
+    mouths["neutral"] = neutral[top:bottom, left:right]
+    for one, other in itertools.combinations(mouths, 2):
+        assert (change(mouths[one], mouths[other]) > 40).sum() > 60, (one, other)
+
+
+def test_half_open_lies_between(character: Character, neutral: NDArray[np.uint8]) -> None:
+    half = character.render(pose_from({"mouth_aaa": 0.5}))
+    full = character.render(pose_from({"mouth_aaa": 1.0}))
+    opened = [(change(neutral, picture) > 24).sum() for picture in (half, full)]
+    assert 0 < opened[0] < opened[1]
+
+
+def test_head_turns_to_opposite_sides(character: Character) -> None:
+    def eye_centre(value: float) -> float:
+        picture = character.render(pose_from({"head_y": value}))
+        blue = (picture[120:175, :, 2].astype(int) - picture[120:175, :, 0]) > 60
+        return float(np.average(np.arange(512), weights=blue.sum(0)))
+
+    assert eye_centre(1.0) - eye_centre(0.0) > 5
+    assert eye_centre(0.0) - eye_centre(-1.0) > 5
+
+
+def test_values_beyond_the_range_are_clipped(character: Character) -> None:
+    assert character.svg(pose_from({"head_y": 3.0})) == character.svg(pose_from({"head_y": 1.0}))
+    assert character.svg(pose_from({"mouth_aaa": -1.0})) == character.svg()
+
+
+@pytest.mark.parametrize("pose", [np.zeros(44), np.zeros((1, 45)), np.full(45, np.nan)])
+def test_an_impossible_pose_is_refused(character: Character, pose: NDArray[np.float64]) -> None:
+    with pytest.raises(ValueError, match="pose"):
+        character.svg(pose)
+
+
+def test_an_unknown_parameter_is_refused() -> None:
+    with pytest.raises(KeyError):
+        pose_from({"eye_of_the_tiger": 1.0})
+
+
+def test_names_agree_with_the_animation_library() -> None:
+    poses = pytest.importorskip("kuchipaku_animation.poses")
+    assert tuple(poses.PARAMETER_NAMES) == POSE_PARAMETERS

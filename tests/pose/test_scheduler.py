@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kuchipaku_contract.errors import InternalError, ResourceExhaustedError, UnavailableError
+from kuchipaku_pose.engine import Character, FrameRequest, RenderedFrame
+from kuchipaku_pose.scheduler import Lane, Scheduler
+from kuchipaku_pose.view import make_view
+
+VIEW = make_view(128)
+CHARACTER = Character("a", {})
+PIXELS = np.zeros((1, 1, 4), np.uint8)
+
+
+class GatedRenderer:
+    """Renders nothing, notes what it is given, and works only while its gate is open."""
+
+    def __init__(self, max_batch: int = 1) -> None:
+        self.max_batch = max_batch
+        self.gate = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.batches: list[list[int]] = []
+
+    def render(self, requests: Sequence[FrameRequest]) -> list[RenderedFrame]:
+        self.batches.append([int(request.pose[0]) for request in requests])
+        self.entered.release()
+        self.gate.wait()
+        if any(request.pose[0] < 0 for request in requests):
+            raise InternalError("broken")
+        return [RenderedFrame(PIXELS, False, None, ()) for _ in requests]
+
+    @property
+    def order(self) -> list[int]:
+        return [number for batch in self.batches for number in batch]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def numbered(number: int) -> FrameRequest:
+    return FrameRequest(CHARACTER, np.array([number], np.float32), VIEW)
+
+
+@asynccontextmanager
+async def running(**options: Any) -> AsyncIterator[Scheduler]:
+    scheduler = Scheduler(**({"workers": 1, "max_queued": 100} | options))
+    scheduler.start()
+    try:
+        yield scheduler
+    finally:
+        await scheduler.close()
+
+
+async def occupy(lane: Lane, renderer: GatedRenderer) -> asyncio.Future[RenderedFrame | None]:
+    """Make the one worker busy with frame 0, so that everything after it queues."""
+    future = lane.render(renderer, numbered(0), due=0.0)
+    await asyncio.to_thread(renderer.entered.acquire)
+    return future
+
+
+async def test_the_earliest_due_goes_first_whoever_asked_first() -> None:
+    renderer = GatedRenderer()
+    async with running() as scheduler:
+        lanes = [scheduler.lane() for _ in range(3)]
+        futures = [await occupy(lanes[0], renderer)]
+        now = scheduler.clock()
+        for number, due in [(1, 3.0), (2, 1.0), (3, 2.0), (4, 1.5)]:
+            futures.append(lanes[number % 3].render(renderer, numbered(number), due=now + due))
+        renderer.gate.set()
+        await asyncio.gather(*futures)
+    assert renderer.order == [0, 2, 4, 3, 1]
+
+
+async def test_greedy_lanes_take_turns() -> None:
+    renderer = GatedRenderer()
+    clock = Clock()
+    async with running(clock=clock) as scheduler:
+        one, two = scheduler.lane(), scheduler.lane()
+        futures = [await occupy(scheduler.lane(), renderer)]
+        futures += [one.render(renderer, numbered(100 + i)) for i in range(6)]
+        futures += [two.render(renderer, numbered(200 + i)) for i in range(6)]
+        renderer.gate.set()
+        await asyncio.gather(*futures)
+    taken = [number // 100 for number in renderer.order[1:]]
+    assert taken == [1, 2] * 6
+
+
+async def test_a_newcomer_is_not_starved_by_a_long_queue_nor_starves_it() -> None:
+    renderer = GatedRenderer()
+    clock = Clock()
+    async with running(clock=clock) as scheduler:
+        old, new = scheduler.lane(), scheduler.lane()
+        futures = [await occupy(scheduler.lane(), renderer)]
+        futures += [old.render(renderer, numbered(100 + i)) for i in range(40)]
+        clock.now += 0.2
+        futures += [new.render(renderer, numbered(200 + i)) for i in range(40)]
+        renderer.gate.set()
+        await asyncio.gather(*futures)
+    order = renderer.order[1:]
+    assert 5 <= order.index(200) <= 10
+    first_twenty_new = [number for number in order if number >= 200][:20]
+    reach = order[: order.index(first_twenty_new[-1])]
+    assert sum(number < 200 for number in reach) >= 10
+
+
+async def test_a_live_frame_overtakes_bulk_work() -> None:
+    renderer = GatedRenderer()
+    async with running() as scheduler:
+        bulk, live = scheduler.lane(), scheduler.lane()
+        futures = [await occupy(scheduler.lane(), renderer)]
+        futures += [bulk.render(renderer, numbered(i)) for i in range(1, 5)]
+        futures.append(live.render(renderer, numbered(9), due=scheduler.clock() + 0.001))
+        renderer.gate.set()
+        await asyncio.gather(*futures)
+    assert renderer.order == [0, 9, 1, 2, 3, 4]
+
+
+async def test_batches_hold_what_one_renderer_may_do_at_once() -> None:
+    large, single = GatedRenderer(max_batch=3), GatedRenderer()
+    async with running() as scheduler:
+        lane = scheduler.lane()
+        futures = [await occupy(lane, single)]
+        futures += [lane.render(large, numbered(i), due=100.0 + i) for i in range(1, 6)]
+        futures.append(lane.render(single, numbered(7), due=102.5))
+        large.gate.set()
+        single.gate.set()
+        await asyncio.gather(*futures)
+    assert large.batches == [[1, 2, 3], [4, 5]]
+    assert single.batches == [[0], [7]]
+
+
+async def test_a_frame_past_its_time_is_not_rendered() -> None:
+    renderer = GatedRenderer()
+    clock = Clock()
+    async with running(clock=clock) as scheduler:
+        lane = scheduler.lane()
+        first = await occupy(lane, renderer)
+        stale = lane.render(renderer, numbered(1), due=100.0, expires=100.5)
+        fresh = lane.render(renderer, numbered(2), due=101.0, expires=101.5)
+        clock.now = 101.0
+        renderer.gate.set()
+        assert await stale is None
+        assert await fresh is not None
+        assert await first is not None
+        assert scheduler.statistics().expired == 1
+    assert renderer.order == [0, 2]
+
+
+async def test_cancelled_work_leaves_the_queue_at_once() -> None:
+    renderer = GatedRenderer()
+    async with running(max_queued=3) as scheduler:
+        keeper, leaver = scheduler.lane(), scheduler.lane()
+        first = await occupy(keeper, renderer)
+        gone = [leaver.render(renderer, numbered(i)) for i in (1, 2)]
+        kept = keeper.render(renderer, numbered(3))
+        leaver.cancel_all()
+        assert scheduler.statistics().queued == 1
+        assert scheduler.statistics().cancelled == 2
+        room = [keeper.render(renderer, numbered(i)) for i in (4, 5)]
+        renderer.gate.set()
+        await asyncio.gather(first, kept, *room)
+        assert all(future.cancelled() for future in gone)
+    assert renderer.order == [0, 3, 4, 5]
+
+
+async def test_one_cancelled_future_takes_only_its_own_job_out() -> None:
+    renderer = GatedRenderer()
+    async with running() as scheduler:
+        lane = scheduler.lane()
+        futures = [await occupy(lane, renderer)]
+        futures += [lane.render(renderer, numbered(i)) for i in (1, 2)]
+        futures[1].cancel()
+        await asyncio.sleep(0)
+        assert scheduler.statistics().queued == 1
+        renderer.gate.set()
+        await asyncio.gather(futures[0], futures[2])
+    assert renderer.order == [0, 2]
+
+
+async def test_a_full_queue_refuses_and_says_so() -> None:
+    renderer = GatedRenderer()
+    async with running(max_queued=2) as scheduler:
+        lane = scheduler.lane()
+        futures = [await occupy(lane, renderer)]
+        futures += [lane.render(renderer, numbered(i)) for i in (1, 2)]
+        with pytest.raises(ResourceExhaustedError) as caught:
+            lane.render(renderer, numbered(3))
+        assert caught.value.reason == "QUEUE_FULL"
+        assert caught.value.retry_after_s is not None
+        renderer.gate.set()
+        await asyncio.gather(*futures)
+
+
+async def test_a_failure_reaches_those_of_its_batch_and_the_worker_lives_on() -> None:
+    renderer = GatedRenderer()
+    renderer.gate.set()
+    async with running() as scheduler:
+        lane = scheduler.lane()
+        broken = lane.render(renderer, numbered(-1))
+        fine = lane.render(renderer, numbered(1))
+        with pytest.raises(InternalError):
+            await broken
+        assert await fine is not None
+
+
+async def test_calls_run_on_a_worker_and_give_their_result() -> None:
+    async with running() as scheduler:
+        lane = scheduler.lane()
+        name = await lane.call(lambda: threading.current_thread().name)
+        assert name.startswith("pose-worker")
+        with pytest.raises(ZeroDivisionError):
+            await lane.call(lambda: 1 // 0)
+
+
+async def test_closing_cancels_what_waits_and_finishes_what_runs() -> None:
+    renderer = GatedRenderer()
+    scheduler = Scheduler(workers=1, max_queued=10)
+    scheduler.start()
+    lane = scheduler.lane()
+    first = await occupy(lane, renderer)
+    waiting = lane.render(renderer, numbered(1))
+    closing = asyncio.create_task(scheduler.close())
+    await asyncio.sleep(0)
+    assert waiting.cancelled()
+    with pytest.raises(UnavailableError):
+        lane.render(renderer, numbered(2))
+    renderer.gate.set()
+    await closing
+    assert await first is not None
+
+
+async def test_workers_run_side_by_side() -> None:
+    renderer = GatedRenderer()
+    async with running(workers=3) as scheduler:
+        lane = scheduler.lane()
+        futures = [lane.render(renderer, numbered(i)) for i in range(3)]
+        for _ in range(3):
+            await asyncio.to_thread(renderer.entered.acquire)
+        assert scheduler.statistics().running == 3
+        renderer.gate.set()
+        await asyncio.gather(*futures)
