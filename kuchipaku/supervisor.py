@@ -131,6 +131,11 @@ class Supervisor:
         self._running: list[_Running] = []
         self._readers: list[asyncio.Task[None]] = []
 
+    @property
+    def processes(self) -> Mapping[str, asyncio.subprocess.Process]:
+        """The processes by service."""
+        return {one.name: one.process for one in self._running}
+
     async def start(self, on_ready: Callable[[str, float], None] | None) -> None:
         """Start the services and wait until they are healthy."""
         started = time.monotonic()

@@ -37,7 +37,6 @@ async def compositor(folder: Path, **settings: object) -> AsyncIterator[Composit
     address = f"unix:{folder}/compositor.sock"
     configured = CompositorSettings(
         address=address,
-        metrics_address="",
         **settings,  # type: ignore[arg-type]
     )
     async with serving(configured, build) as bound, connect(bound) as peer:

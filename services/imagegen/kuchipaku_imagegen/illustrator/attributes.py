@@ -182,8 +182,11 @@ _ACCENTS = ("red", "pink", "sky blue", "yellow", "lavender", "white", "teal")
 def random_attributes(seed: int) -> Attributes:
     """Draw a character; the same seed (any integer) gives the same one."""
     rng = random.Random(f"character-{seed}")  # noqa: S311 - reproducible, not secret
-    figure = rng.choices(list(Figure), (0.5, 0.2, 0.18, 0.12))[0]
-    return draw_attributes(rng, figure)
+    return draw_attributes(rng, draw_figure(rng))
+
+
+def draw_figure(rng: random.Random) -> Figure:
+    return rng.choices(list(Figure), (0.5, 0.2, 0.18, 0.12))[0]
 
 
 def draw_attributes(rng: random.Random, figure: Figure) -> Attributes:

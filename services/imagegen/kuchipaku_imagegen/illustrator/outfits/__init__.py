@@ -7,6 +7,7 @@ from collections.abc import Callable
 from kuchipaku_imagegen.illustrator.attributes import Outfit
 from kuchipaku_imagegen.illustrator.ink import Ink
 from kuchipaku_imagegen.illustrator.look import Look
+
 from .casual import draw_cardigan, draw_hoodie, draw_sweater
 from .festive import draw_dress, draw_kimono, draw_maid
 from .school import draw_blazer, draw_gakuran, draw_sailor, draw_suit

@@ -17,6 +17,7 @@ from kuchipaku_imagegen.illustrator.ornaments import draw_flower
 from kuchipaku_imagegen.illustrator.palette import WHITE, light, outline, shade
 from kuchipaku_imagegen.illustrator.rig import Space
 from kuchipaku_imagegen.illustrator.spline import Point, line_through, sided, smooth, tapered
+
 from .school import trouser_tone
 
 

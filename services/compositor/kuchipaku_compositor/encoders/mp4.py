@@ -1,0 +1,84 @@
+"""MP4: H.264 and AAC over a backdrop."""
+
+from __future__ import annotations
+
+import contextlib
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from kuchipaku_compositor.encoders.base import VideoOptions
+from kuchipaku_compositor.encoders.sink import StreamSink
+from kuchipaku_compositor.encoders.tracks import AudioTrack, VideoCodec, VideoTrack
+
+# Fragments begin at keyframes. The header waits for the first packets (delay_moov), since only
+# then is the sound's priming known that its edit list cuts off.
+_CONTAINER = {
+    "movflags": "+frag_keyframe+delay_moov+default_base_moof",
+    # The muxer may hold packets of one track for as long as the other has none.
+    "max_interleave_delta": "0",
+}
+_AUDIO_BITS_PER_S = 128_000
+
+
+# B-frames would halve the size, but they shift the picture by two frames and leave it to an edit
+# list to shift it back, which players built on Media Source Extensions do not read.
+_NO_B_FRAMES = "0"
+
+
+def _codec(options: VideoOptions) -> VideoCodec:
+    crf = 45 - 0.35 * options.quality
+    return VideoCodec(
+        "libx264",
+        "yuv420p",
+        options={
+            "preset": "veryfast",
+            "tune": "animation",
+            "crf": f"{crf:.1f}",
+            "bf": _NO_B_FRAMES,
+        },
+    )
+
+
+class Mp4Encoder:
+    """Fragmented MP4 that plays while it comes: H.264 4:2:0, BT.709, and AAC.
+
+    Frames of odd width or height gain one column or row of the backdrop, as 4:2:0 needs.
+    """
+
+    def __init__(self, options: VideoOptions) -> None:
+        size = options.width + options.width % 2, options.height + options.height % 2
+        painter = options.backdrop.painter(*size)
+        self._sink = StreamSink()
+        self._container = av.open(self._sink, "w", format="mp4", options=_CONTAINER)
+        self._video = VideoTrack(self._container, _codec(options), options, size, painter.paint)
+        self._audio = (
+            AudioTrack(self._container, "aac", _AUDIO_BITS_PER_S) if options.has_sound else None
+        )
+
+    def add_frame(self, pixels: NDArray[np.uint8]) -> None:
+        """See `VideoEncoder`."""
+        self._video.add(pixels)
+
+    def add_samples(self, samples: NDArray[np.float32]) -> None:
+        """See `VideoEncoder`."""
+        if self._audio is not None:
+            self._audio.add(samples)
+
+    def finish(self) -> None:
+        """See `VideoEncoder`."""
+        if self._audio is not None:
+            self._audio.finish()
+        self._video.finish()
+        self._container.close()
+
+    def take(self, max_bytes: int) -> bytes:
+        """See `VideoEncoder`."""
+        return self._sink.take(max_bytes)
+
+    def close(self) -> None:
+        """See `VideoEncoder`."""
+        with contextlib.suppress(av.FFmpegError, OSError):
+            self._container.close()
+        self._sink.clear()
