@@ -59,7 +59,7 @@ def demo(prompt: str, seed: int, examples: Path, output: Path) -> None:
     people.print("The stages within a film overlap: frames are encoded while others are drawn.")
     people.print(f"\n[bold green]film[/]       {outcome.output}  ({outcome.frame_count} frames)")
     people.print(f"[bold green]character[/]  {output / 'hello.png'}")
-    people.print(_NEXT.format(program="kuchipaku"))
+    people.print(_NEXT.format(program="kuchipaku"), soft_wrap=True)
 
 
 async def _demo(prompt: str, seed: int, examples: Path, output: Path) -> tuple[Outcome, Timing]:

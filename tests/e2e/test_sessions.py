@@ -103,9 +103,8 @@ async def test_utterances_follow_each_other(client: Client, config: gateway.Spea
     assert _offsets(answers, "one") == [0.0, 0.1, 0.2, 0.3, 0.4]
     assert _offsets(answers, "two") == [0.0, 0.1, 0.2]
     assert answers[-1].statistics.frame_count == 8
-    epochs = [answer.frames.epoch for answer in answers if answer.HasField("frames")]
-    assert epochs == sorted(epochs)
-    assert len(set(epochs)) == 2
+    epochs = {a.frames.utterance_id: a.frames.epoch for a in answers if a.HasField("frames")}
+    assert epochs == {"one": 0, "two": 1}
 
 
 async def test_the_simplest_client_sends_config_and_audio(
@@ -202,6 +201,8 @@ class _Conversation:
 async def test_an_interrupt_stops_the_utterance_at_once(
     client: Client, config: gateway.SpeakConfig
 ) -> None:
+    # Paced, as five minutes of one held mouth would be through before an interrupt could arrive.
+    config.pacing = session_pb2.PACING_REAL_TIME
     talk = _Conversation(client)
     talk.say(gateway.SpeakRequest(config=config))
     talk.say(_utterance("long"), _cue(0, 300, cue_pb2.MOUTH_SHAPE_D), _end(300))
@@ -211,7 +212,7 @@ async def test_an_interrupt_stops_the_utterance_at_once(
     await talk.rest()
     summaries = _summaries(talk.answers)
     assert summaries["long"].interrupted
-    assert len(_offsets(talk.answers, "long")) < 2000
+    assert len(_offsets(talk.answers, "long")) < 300
     assert not summaries["next"].interrupted
     assert _offsets(talk.answers, "next") == [0.0, 0.1]
 

@@ -109,11 +109,10 @@ def test_what_is_not_audio_is_refused(data):
     assert refusal(data) in {"AUDIO_NOT_DECODABLE", "AUDIO_EMPTY"}
 
 
-@pytest.mark.parametrize("kind", list(CODECS))
+# ADTS frames do not say how many follow.
+@pytest.mark.parametrize("kind", [kind for kind in CODECS if kind != "aac"])
 @pytest.mark.parametrize("keep", [0.3, 0.7])
 def test_truncated_files_are_refused(kind, keep):
-    if kind in ("aac",):
-        pytest.skip("ADTS frames do not say how many follow")
     rate = rate_for(kind)
     options = {"movflags": "faststart"} if kind == "m4a" else {}
     data = encode(kind, tone(3.0, rate), rate, **options)

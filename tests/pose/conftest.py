@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kuchipaku_pose.engine import Engine, EngineOptions
 from kuchipaku_pose.pack import load_pack
+from tests.pose.poseclient import Client, Rgba, service
 from tests.pose.tinypack import SIDE, write_pack
 
 PackMaker = Callable[..., Path]
@@ -36,3 +37,9 @@ def opaque_picture() -> NDArray[np.uint8]:
     picture = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 4), dtype=np.uint8)
     picture[..., 3] = 255
     return picture
+
+
+@pytest.fixture
+async def client(tmp_path: Path, opaque_picture: Rgba) -> AsyncIterator[Client]:
+    async with service(tmp_path, opaque_picture) as ready:
+        yield ready

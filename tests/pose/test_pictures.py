@@ -100,7 +100,7 @@ SPACE = PoseSpace(
 
 
 def test_values_out_of_range_are_clamped_and_counted() -> None:
-    checked = SPACE.check([[0.5, 0.5], [-1, 2], [1, -1]])
+    checked = SPACE.check(np.array([[0.5, 0.5], [-1, 2], [1, -1]]))
     assert checked.poses.tolist() == [[0.5, 0.5], [0, 1], [1, -1]]
     assert checked.clamped_count == 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -24,6 +24,7 @@ from kuchipaku_runtime import (
 )
 from kuchipaku_runtime.request import current_caller, current_request_id
 
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 NAME = "kuchipaku.probe.v1.ProbeService"
 
 
@@ -44,18 +45,14 @@ class Probe:
         self.release = asyncio.Event()
         self.closed = asyncio.Event()
 
-    async def unary(self, request: StringValue, context: grpc.aio.ServicerContext) -> StringValue:
+    async def unary(self, request: StringValue, context: Context) -> StringValue:
         return StringValue(value=await self._obey(request.value, context))
 
-    async def collect(
-        self, requests: AsyncIterator[StringValue], context: grpc.aio.ServicerContext
-    ) -> StringValue:
+    async def collect(self, requests: AsyncIterator[StringValue], context: Context) -> StringValue:
         texts = [await self._obey(request.value, context) async for request in requests]
         return StringValue(value=",".join(texts))
 
-    async def repeat(
-        self, request: StringValue, context: grpc.aio.ServicerContext
-    ) -> AsyncIterator[StringValue]:
+    async def repeat(self, request: StringValue, context: Context) -> AsyncIterator[StringValue]:
         try:
             self.entered.set()
             for index in range(3):
@@ -68,7 +65,7 @@ class Probe:
             self.closed.set()
 
     async def chat(
-        self, requests: AsyncIterator[StringValue], context: grpc.aio.ServicerContext
+        self, requests: AsyncIterator[StringValue], context: Context
     ) -> AsyncIterator[StringValue]:
         try:
             self.entered.set()
@@ -77,7 +74,7 @@ class Probe:
         finally:
             self.closed.set()
 
-    async def writer(self, request: StringValue, context: grpc.aio.ServicerContext) -> None:
+    async def writer(self, request: StringValue, context: Context) -> None:
         try:
             await context.write(StringValue(value="first"))
             await self._obey(request.value, context)
@@ -85,7 +82,7 @@ class Probe:
         finally:
             self.closed.set()
 
-    async def _obey(self, text: str, context: grpc.aio.ServicerContext) -> str:
+    async def _obey(self, text: str, context: Context) -> str:
         match text:
             case "wait":
                 self.entered.set()
@@ -115,7 +112,7 @@ class Probe:
 
 
 def add_probe(probe: Any, server: grpc.aio.Server) -> None:
-    codec = {
+    codec: Any = {
         "request_deserializer": StringValue.FromString,
         "response_serializer": StringValue.SerializeToString,
     }
@@ -144,8 +141,8 @@ async def build(context: ServiceContext[ProbeSettings]) -> list[Service]:
 class ProbeStub:
     """Calls of the probe."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        codec = {
+    def __init__(self, channel: Any) -> None:
+        codec: Any = {
             "request_serializer": StringValue.SerializeToString,
             "response_deserializer": StringValue.FromString,
         }

@@ -23,7 +23,8 @@ async def settle() -> None:
 
 async def test_what_finds_no_slot_and_no_place_is_refused_at_once():
     admission = Admission("sessions", capacity=1, queue_limit=1, retry_after_s=3)
-    release, log = asyncio.Event(), []
+    log: list[str] = []
+    release = asyncio.Event()
     tasks = [asyncio.create_task(hold(admission, release, log, name)) for name in "ab"]
     await settle()
 
@@ -42,7 +43,8 @@ async def test_what_finds_no_slot_and_no_place_is_refused_at_once():
 
 async def test_slots_go_by_order_of_arrival():
     admission = Admission("sessions", capacity=1, queue_limit=10)
-    release, log = asyncio.Event(), []
+    log: list[str] = []
+    release = asyncio.Event()
     release.set()
     async with admission.slot():
         tasks = [asyncio.create_task(hold(admission, release, log, name)) for name in "abcdef"]

@@ -7,7 +7,9 @@ import pytest
 from google.rpc.status_pb2 import Status
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from kuchipaku.errors import from_rich_status
 from kuchipaku_contract import (
     DeadlineExceededError,
     InternalError,
@@ -23,7 +25,7 @@ from kuchipaku_contract import (
 )
 from kuchipaku_runtime import ChannelSettings, Service, connect, serving, translate_rpc_error
 from kuchipaku_runtime.request import request_id_var
-from kuchipaku_runtime.status import from_rich_status, to_rich_status
+from kuchipaku_runtime.status import to_rich_status
 from tests.runtime.probe import (
     NAME,
     Probe,
@@ -166,7 +168,7 @@ class _Context:
 
 
 async def test_options_of_a_call():
-    async with connect("127.0.0.1:1", ChannelSettings(api_key="the-key")) as peer:
+    async with connect("127.0.0.1:1", ChannelSettings(api_key=SecretStr("the-key"))) as peer:
         assert peer.options()["timeout"] is None
         assert peer.options(timeout_s=3)["timeout"] == 3
         assert peer.options(_Context(None), timeout_s=3)["timeout"] == 3

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -45,7 +46,7 @@ def start() -> Iterator[Start]:
         process.communicate()
 
 
-def ready(process) -> dict[str, str]:
+def ready(process: Any) -> Any:
     line = process.stdout.readline()
     assert line, process.stderr.read()
     return json.loads(line)

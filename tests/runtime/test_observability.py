@@ -12,6 +12,7 @@ import pytest
 
 from kuchipaku_runtime import LogOptions, Metrics, MetricsServer, configure_logging
 from kuchipaku_runtime.allocator import MIB, AllocatorOptions, memory_limit_bytes, tune_allocator
+from kuchipaku_runtime.logs import LogFormat
 from kuchipaku_runtime.request import caller_var, request_id_var
 
 
@@ -25,7 +26,7 @@ def _root_logger() -> Iterator[None]:
     logging.captureWarnings(False)
 
 
-def write_log(log_format: str) -> str:
+def write_log(log_format: LogFormat) -> str:
     stream = io.StringIO()
     configure_logging(LogOptions("pose", "INFO", log_format), stream)
     log = logging.getLogger("test")

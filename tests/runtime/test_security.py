@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from pydantic import SecretStr
 
 from kuchipaku_contract import InternalError, UnauthenticatedError
 from kuchipaku_runtime import ChannelSettings, check_health, connect, serving
@@ -16,6 +17,10 @@ from kuchipaku_runtime.security import ApiKeys
 from tests.runtime.probe import ProbeSettings, ProbeStub, build_with, first_error, probing, text
 
 KEY = "correct-horse-battery"
+
+
+def with_keys(*keys: str) -> ProbeSettings:
+    return ProbeSettings(api_keys=tuple(SecretStr(key) for key in keys))
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ async def test_mutual_tls_serves_known_clients_alone(probe, certificates, name, 
     [("x-api-key", KEY), ("authorization", f"Bearer {KEY}"), ("authorization", f"bearer {KEY}")],
 )
 async def test_a_known_key_opens(probe, metadata):
-    async with probing(probe, ProbeSettings(api_keys=KEY)) as stub:
+    async with probing(probe, with_keys(KEY)) as stub:
         assert (await stub.unary(text("a"), metadata=(metadata,))).value == "a"
         (caller,) = [(await stub.unary(text("caller"), metadata=(metadata,))).value]
     assert len(caller) == 12
@@ -122,7 +127,7 @@ async def test_a_known_key_opens(probe, metadata):
     ],
 )
 async def test_without_a_known_key_no_call_is_served(probe, metadata, reason):
-    async with probing(probe, ProbeSettings(api_keys=KEY)) as stub:
+    async with probing(probe, with_keys(KEY)) as stub:
         for call in (
             stub.unary(text("a"), metadata=metadata),
             stub.chat(iter([text("a")]), metadata=metadata),
@@ -136,15 +141,15 @@ async def test_without_a_known_key_no_call_is_served(probe, metadata, reason):
 
 
 async def test_health_needs_no_key_and_a_peer_sends_its_own(probe):
-    settings = ProbeSettings(api_keys=("other-key-of-someone", KEY))
+    settings = with_keys("other-key-of-someone", KEY)
     async with serving(settings, build_with(probe)) as address:
         assert (await check_health(address)).healthy
-        async with connect(address, ChannelSettings(api_key=KEY)) as peer:
+        async with connect(address, ChannelSettings(api_key=SecretStr(KEY))) as peer:
             assert (await ProbeStub(peer.channel).unary(text("a"), **peer.options())).value == "a"
 
 
 async def test_a_peers_refusal_of_our_key_is_not_the_callers_fault(probe):
-    async with probing(probe, ProbeSettings(api_keys=KEY)) as stub:
+    async with probing(probe, with_keys(KEY)) as stub:
         error = await first_error(stub.unary(text("a")))
 
     assert type(error) is InternalError

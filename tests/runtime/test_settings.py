@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +38,8 @@ def test_variables_carry_the_services_prefix(monkeypatch):
 
 def test_the_description_hides_secrets_and_is_json():
     settings = GateSettings(
-        api_keys="first-key-of-gate-1", peers=ChannelSettings(api_key="key-of-the-gateway")
+        api_keys=(SecretStr("first-key-of-gate-1"),),
+        peers=ChannelSettings(api_key=SecretStr("key-of-the-gateway")),
     )
     described = settings.describe()
 
@@ -88,8 +91,8 @@ def test_beyond_this_machine_only_with_protection(address):
     with pytest.raises(ValidationError, match="refusing to listen"):
         GateSettings(address=address)
     assert GateSettings(address=address, insecure=True)
-    assert GateSettings(address=address, api_keys="a-key-of-some-length")
-    assert GateSettings(address=address, tls_certificate_file="a", tls_key_file="b")
+    assert GateSettings(address=address, api_keys=(SecretStr("a-key-of-some-length"),))
+    assert GateSettings(address=address, tls_certificate_file=Path("a"), tls_key_file=Path("b"))
 
 
 @pytest.mark.parametrize(

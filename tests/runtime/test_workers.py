@@ -59,6 +59,8 @@ async def test_jobs_run_in_processes_of_their_own():
 
         assert len(numbers) == 2
         assert os.getpid() not in numbers
+        # A session of their own: Ctrl-C in a terminal reaches the server alone.
+        assert all(os.getsid(number) == number for number in numbers)
         assert await pool.run(jobs.word) == "hello"
         values = np.arange(2_000_000, dtype=np.float32)
         assert np.array_equal(await pool.run(jobs.double, values), values * 2)

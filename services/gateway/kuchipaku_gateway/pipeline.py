@@ -33,15 +33,20 @@ class Job:
     """None: cues only, nothing is drawn."""
     recognize: lipsync_pb.RecognizeCuesConfig | None
     """None: the caller sends the cues itself."""
+    credit: session_pb2.FrameCredit | None = None
+    """Frames that may be sent at first; None: as many as there are."""
 
 
 @dataclass(slots=True)
 class Feed:
-    """What goes into a running utterance. None closes a queue."""
+    """What goes into a running utterance."""
 
     audio: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    """None ends it."""
     controls: asyncio.Queue[pose_pb.AnimateRequest | None] = field(default_factory=asyncio.Queue)
-    """For the pose stream: cues, expressions, interrupts, credit, the caller's own end."""
+    """For the pose stream: cues, expressions, interrupts, credit, the end of the utterance. None,
+    which half-closes the stream, comes with the utterance's summary: until then an interrupt or
+    credit may follow."""
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def audio_chunks(self) -> AsyncIterator[bytes]:
@@ -112,12 +117,15 @@ class Pipeline:
             try:
                 started = await _open(call, job.animate, self._store)
                 await listener.on_animation_started(started)
+                if job.credit is not None:
+                    # Ahead of the utterance, whose frames would start without bounds otherwise.
+                    await call.write(pose_pb.AnimateRequest(credit=job.credit))
                 await call.write(pose_pb.AnimateRequest(utterance=job.utterance))
                 async with together() as tasks:
                     tasks.create_task(_forward(feed.controls, call))
                     if job.recognize is not None:
                         tasks.create_task(self._listen(job, feed, listener, outcome))
-                    tasks.create_task(_watch(call, listener, outcome))
+                    tasks.create_task(_watch(call, feed, listener, outcome))
             finally:
                 call.cancel()
         return outcome
@@ -147,7 +155,6 @@ class Pipeline:
             interrupted.cancel()
             recognising.cancel()
             await asyncio.gather(recognising, interrupted, return_exceptions=True)
-        feed.controls.put_nowait(None)
         outcome.stage_seconds["lipsync"] = time.monotonic() - begun
 
     async def _recognise(self, job: Job, feed: Feed, listener: Listener, outcome: Outcome) -> None:
@@ -202,7 +209,7 @@ async def _forward(
     await call.done_writing()
 
 
-async def _watch(call: _AnimateCall, listener: Listener, outcome: Outcome) -> None:
+async def _watch(call: _AnimateCall, feed: Feed, listener: Listener, outcome: Outcome) -> None:
     begun = time.monotonic()
     while isinstance(answer := await call.read(), pose_pb.AnimateResponse):
         kind = answer.WhichOneof("payload")
@@ -213,6 +220,7 @@ async def _watch(call: _AnimateCall, listener: Listener, outcome: Outcome) -> No
             await listener.on_utterance_started(started.utterance_id, started.seed)
         elif kind == "utterance_summary":
             outcome.summary = answer.utterance_summary
+            feed.controls.put_nowait(None)
         elif kind == "statistics":
             outcome.statistics = answer.statistics
     outcome.stage_seconds["pose"] = time.monotonic() - begun

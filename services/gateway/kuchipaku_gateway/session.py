@@ -25,6 +25,9 @@ from .statistics import add_statistics
 from .streams import Send, together
 
 
+_MAX_CREDIT = 100_000
+
+
 @dataclass(slots=True, eq=False)
 class _Utterance:
     """An utterance of the session, from its first message to its last frame."""
@@ -48,7 +51,6 @@ class _Utterance:
         self.feed.audio.put_nowait(None)
         if not self.recognises:
             self.feed.controls.put_nowait(pose_pb.AnimateRequest(utterance_end=end))
-            self.feed.controls.put_nowait(None)
 
 
 class SpeakSession:
@@ -66,8 +68,8 @@ class SpeakSession:
         self._latest: _Utterance | None = None
         self._unfinished: list[_Utterance] = []
         self._names: set[str] = set()
-        self._epoch = 0
-        self._next_epoch = 0
+        self._epoch = -1
+        self._source_epoch: tuple[str, int] | None = None
         self._credit: int | None = None
         self._credited = asyncio.Event()
         self._send: Send[pb.SpeakResponse] | None = None
@@ -191,9 +193,9 @@ class SpeakSession:
         self._credited.set()
 
     def _add_credit(self, frame_count: int) -> None:
-        if not 1 <= frame_count <= 100_000:
+        if not 1 <= frame_count <= _MAX_CREDIT:
             raise InvalidArgumentError(
-                "Credit is 1-100000 frames.",
+                f"Credit is 1-{_MAX_CREDIT} frames.",
                 reason="CREDIT_OUT_OF_RANGE",
                 field="credit.frame_count",
             )
@@ -221,12 +223,8 @@ class SpeakSession:
             summary = session_pb2.UtteranceSummary(utterance_id=self._current_id, interrupted=True)
             await self._emit(pb.SpeakResponse(utterance_summary=summary))
             return
-        if self._credit is not None:
-            credit = session_pb2.FrameCredit(frame_count=min(self._credit, 100_000))
-            utterance.feed.controls.put_nowait(pose_pb.AnimateRequest(credit=credit))
         utterance.begun = True
         utterance.waiting_bytes = 0
-        self._epoch = self._next_epoch
         outcome = await self._pipeline.run(self._job(utterance), utterance.feed, self)
         add_statistics(self._statistics, outcome.statistics)
         await self._emit(pb.SpeakResponse(utterance_summary=outcome.summary))
@@ -251,10 +249,14 @@ class SpeakSession:
         recognize = lipsync_pb.RecognizeCuesConfig(
             audio_format=config.audio_format, text=spec.text, recognizer=config.recognizer
         )
+        credit = None
+        if self._credit is not None:
+            credit = session_pb2.FrameCredit(frame_count=min(self._credit, _MAX_CREDIT))
         return Job(
             utterance=start,
             animate=None if config.frames_disabled else animate,
             recognize=recognize if utterance.recognises else None,
+            credit=credit,
         )
 
     # What the pipeline tells
@@ -284,8 +286,10 @@ class SpeakSession:
 
     async def on_frames(self, frames: frame_pb2.FrameBatch) -> None:
         """Pass them on; epochs count through the session."""
-        frames.epoch += self._epoch
-        self._next_epoch = max(self._next_epoch, frames.epoch + 1)
+        if self._source_epoch != (frames.utterance_id, frames.epoch):
+            self._source_epoch = (frames.utterance_id, frames.epoch)
+            self._epoch += 1
+        frames.epoch = self._epoch
         if self._credit is not None:
             self._credit = max(0, self._credit - len(frames.frames))
         await self._emit(pb.SpeakResponse(frames=frames))

@@ -1,0 +1,1 @@
+"""Lip sync: speech becomes mouth cues."""

@@ -1,0 +1,34 @@
+"""What runs in the worker processes. Each keeps its recognisers from job to job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kuchipaku_lipsync.intake import Audio
+from kuchipaku_lipsync.recognise import (
+    Outcome,
+    Recognition,
+    RecognitionOptions,
+    Recognizers,
+    Step,
+    align_text,
+    recognise_stepwise,
+)
+from kuchipaku_lipsync.recognizers.base import RecognizerName
+
+_RECOGNIZERS = Recognizers()
+
+
+def prepare_worker(preloaded: Sequence[RecognizerName]) -> None:
+    """Loads recognisers before the first job."""
+    _RECOGNIZERS.preload(preloaded)
+
+
+def recognise_job(audio: Audio, options: RecognitionOptions) -> Iterator[Step | Outcome]:
+    """`recognise_stepwise` of a recording. Raises what decoding and recognition raise."""
+    yield from recognise_stepwise(audio.clip(), options, _RECOGNIZERS)
+
+
+def align_job(audio: Audio, text: str) -> Recognition:
+    """`align_text` of a recording. Raises what decoding and alignment raise."""
+    return align_text(audio.clip(), text, _RECOGNIZERS)

@@ -1,0 +1,128 @@
+"""pocketsphinx decoders, set up to hear what Rhubarb's own pocketsphinx hears.
+
+Settings after Rhubarb (recognition/PocketSphinxRecognizer.cpp and PhoneticRecognizer.cpp) and
+the PTM model of the pocketsphinx package. A decoder serves one call at a time.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pocketsphinx import Decoder, get_model_path
+
+# Digital silence breaks the logarithms of the front end, so one sample in four is raised by one
+# step. The decoder can do that itself, but from a random state that lives on between calls: the
+# same audio would not give the same cues twice.
+_DITHER_SHARE = 4
+
+
+class Span(NamedTuple):
+    """A word or phone as the decoder names it, in frames of 10 ms from the start of the audio."""
+
+    name: str
+    start: int
+    end: int
+
+
+class ScoredSpan(NamedTuple):
+    """A `Span` with its acoustic score: a logarithm, summed over the frames; 0 is best."""
+
+    name: str
+    start: int
+    end: int
+    score: int
+
+
+def word_decoder() -> Any:
+    """Recognises English words with the general language model."""
+    return Decoder(cmn="batch", dither=False, loglevel="FATAL")
+
+
+def phone_decoder() -> Any:
+    """Recognises phones with a phone language model, without words."""
+    return Decoder(
+        lm=None,
+        dict=None,
+        allphone=get_model_path("en-us/en-us-phone.lm.bin"),
+        allphone_ci=True,
+        lw=0.8,
+        beam=1e-20,
+        pbeam=1e-20,
+        cmn="batch",
+        dither=False,
+        loglevel="FATAL",
+    )
+
+
+def aligning_decoder() -> Any:
+    """Finds known words.
+
+    The beams are so wide that the right words always survive, and still keep the work in
+    proportion to the length of the audio; a text that is lost nevertheless is a wrong one. The
+    search over the lattice that follows by default fails on long utterances and adds nothing
+    where the words are known.
+    """
+    return Decoder(
+        lm=None,
+        beam=1e-300,
+        wbeam=1e-300,
+        pbeam=1e-300,
+        bestpath=False,
+        cmn="batch",
+        dither=False,
+        loglevel="FATAL",
+    )
+
+
+def dithered(samples: NDArray[np.int16]) -> bytes:
+    """The int16 samples (n,) with the least significant bit dithered, the same way each time."""
+    raised = np.random.default_rng(len(samples)).integers(_DITHER_SHARE, size=len(samples)) == 0
+    result: NDArray[np.int16] = samples + (raised & (samples < np.iinfo(np.int16).max))
+    return result.astype("<i2").tobytes()
+
+
+def decode(decoder: Any, audio: bytes) -> None:
+    """Runs the decoder's current search over one whole utterance.
+
+    Raises RuntimeError when the search finds no path to the end.
+    """
+    with warnings.catch_warnings():
+        # Called unnecessary by its own deprecation, but without it the noise estimate of the
+        # utterance before colours this one: the same audio would not give the same cues twice.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        decoder.start_stream()
+    decoder.start_utt()
+    try:
+        decoder.process_raw(audio, False, True)
+    finally:
+        decoder.end_utt()
+
+
+def heard(decoder: Any) -> Iterator[Span]:
+    """Words (or phones, of a phone decoder) of the last utterance."""
+    for entry in decoder.seg() or ():
+        yield Span(entry.word, entry.start_frame, entry.end_frame + 1)
+
+
+def align_phones(decoder: Any, audio: bytes) -> tuple[list[ScoredSpan], list[ScoredSpan]]:
+    """Words and phones of the last utterance, aligned state by state in a second pass.
+
+    The caller activates a search again before the next utterance. Raises RuntimeError when the
+    words do not fit into the audio.
+    """
+    decoder.set_alignment()
+    decode(decoder, audio)
+    words: list[ScoredSpan] = []
+    phones: list[ScoredSpan] = []
+    for word in decoder.get_alignment() or ():
+        words.append(_scored(word))
+        phones.extend(map(_scored, word))
+    return words, phones
+
+
+def _scored(entry: Any) -> ScoredSpan:
+    return ScoredSpan(entry.name, entry.start, entry.start + entry.duration, entry.score)

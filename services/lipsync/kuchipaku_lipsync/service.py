@@ -1,0 +1,39 @@
+"""Assembles the service from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kuchipaku.lipsync.v1 import lipsync_service_pb2 as pb
+from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as pb_grpc
+from kuchipaku_contract.limits import MIB
+from kuchipaku_lipsync.intake import ByteBudget
+from kuchipaku_lipsync.jobs import prepare_worker
+from kuchipaku_lipsync.recognizers.base import RecognizerName
+from kuchipaku_lipsync.servicer import LipsyncServicer
+from kuchipaku_lipsync.settings import LipsyncSettings
+from kuchipaku_runtime import Admission, Service, ServiceContext, WorkerPool
+
+
+async def build(context: ServiceContext[LipsyncSettings]) -> Sequence[Service]:
+    """Start the workers and assemble the service."""
+    settings = context.settings
+    preloaded = (RecognizerName.AUTO,) if settings.preload else ()
+    pool = await context.enter(
+        WorkerPool(
+            "recognizer",
+            settings.workers,
+            queue_limit=settings.queue_limit,
+            time_limit_s=settings.time_limit_s,
+            initializer=prepare_worker,
+            initargs=(preloaded,),
+            metrics=context.metrics,
+        )
+    )
+    streams = Admission("streams", settings.max_streams, metrics=context.metrics)
+    budget = ByteBudget(settings.max_buffered_audio_mib * MIB)
+    held = context.metrics.gauge("buffered_audio_bytes", "Audio held for all calls.")
+    held.set_function(lambda: budget.used)
+    servicer = LipsyncServicer(pool, streams, budget, settings.audio_timeout_s)
+    descriptor = pb.DESCRIPTOR.services_by_name["LipsyncService"]
+    return [Service(descriptor, servicer, pb_grpc.add_LipsyncServiceServicer_to_server)]

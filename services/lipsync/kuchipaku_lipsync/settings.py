@@ -1,0 +1,58 @@
+"""Settings of the lip sync service."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from kuchipaku_runtime import ServiceSettings, service_config
+
+
+class LipsyncSettings(ServiceSettings):
+    """``KUCHIPAKU_LIPSYNC_...``."""
+
+    model_config = service_config("lipsync")
+
+    address: str = Field(
+        default="127.0.0.1:50053", description="host:port (port 0: any free one) or unix:/path."
+    )
+    workers: int = Field(
+        default=2,
+        ge=1,
+        le=256,
+        description="Recogniser processes: as many recordings are recognised at the same time. "
+        "Each takes one core and about 220 MB.",
+    )
+    queue_limit: int = Field(
+        default=16,
+        ge=0,
+        le=4096,
+        description="Recordings that may wait for a recogniser before others are refused.",
+    )
+    preload: bool = Field(
+        default=True,
+        description="Load the recognisers for English at start instead of at first use.",
+    )
+    max_streams: int = Field(
+        default=128,
+        ge=1,
+        le=10_000,
+        description="Calls that may send audio at the same time.",
+    )
+    max_buffered_audio_mib: int = Field(
+        default=512,
+        ge=1,
+        le=65_536,
+        description="MiB of audio held for all calls together while it arrives and waits.",
+    )
+    audio_timeout_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="Longest wait for the next piece of audio of a call.",
+    )
+    time_limit_s: float = Field(
+        default=900.0,
+        gt=0,
+        le=86_400,
+        description="Longest time that the recognition of one recording may take.",
+    )

@@ -1,0 +1,264 @@
+"""Animate: utterances of cues and expressions in, animated frames out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from kuchipaku.pose.v1 import pose_service_pb2 as pb
+from kuchipaku.type.v1 import session_pb2
+from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
+from kuchipaku_contract.limits import LIMITS
+from kuchipaku_pose.convert import (
+    complete_format,
+    cues_of,
+    duration,
+    expressions_of,
+    pick,
+    seconds,
+    statistics_message,
+)
+from kuchipaku_pose.engine import Character
+from kuchipaku_pose.framestream import FrameStream, RealTime
+from kuchipaku_pose.models import PoseModel
+from kuchipaku_pose.session import Session, SessionContext, batches
+from kuchipaku_pose.utterance import Opening, Utterance, complete_animation, seed_of
+
+DEFAULT_MAX_LEAD_S = 0.1
+MAX_LEAD_S = 10.0
+_MAX_WAITING_UTTERANCES = 32
+"""More utterances than this are not read until earlier ones have been played."""
+_MANY_CUES = 256
+"""Animating more than this at once would hold the event loop up."""
+
+
+class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
+    """One Animate call."""
+
+    def __init__(self, context: SessionContext) -> None:
+        super().__init__(context)
+        self._config = pb.AnimateConfig()
+        self._model: PoseModel
+        self._utterances: deque[Utterance] = deque()
+        """Not yet finished, the one being played first."""
+        self._open: Utterance | None = None
+        """The one that input belongs to."""
+        self._discarding = False
+        """Whether input belongs to an utterance that has been interrupted."""
+        self._ids: set[str] = set()
+
+    def start(self, request: pb.AnimateRequest) -> pb.AnimateResponse:
+        """Take the config."""
+        config = request.config
+        self._model = self.context.models.get(config.model, field="config.model")
+        engine = self._model.engine
+        self._config = pb.AnimateConfig(
+            model=self._model.name,
+            canvas_sha256=config.canvas_sha256,
+            frame_format=complete_format(config.frame_format, engine.canvas_side),
+            animation=complete_animation(
+                config.animation, self.context.default_quantum, "config.animation"
+            ),
+            pacing=config.pacing or session_pb2.PACING_FASTEST,
+            max_lead=duration(_max_lead_s(config)),
+        )
+        pick(_PACINGS, self._config.pacing, "config.pacing")
+        needed = self.use_canvas(engine, config.canvas_sha256)
+        started = pb.AnimateStarted(
+            config=self._config,
+            model_version=engine.pack.manifest.version,
+            canvas_needed=needed,
+        )
+        probe = Utterance(Opening("", self._config.animation, seed=0), self._model)
+        if probe.look_ahead_s is not None:
+            started.look_ahead.CopyFrom(duration(probe.look_ahead_s))
+        return pb.AnimateResponse(started=started)
+
+    async def handle(self, kind: str, request: pb.AnimateRequest) -> None:
+        """Take a message of an utterance, or an interruption."""
+        if kind == "utterance":
+            await self._begin(request.utterance)
+        elif kind == "interrupt":
+            self._interrupt()
+        elif not self._discarding:
+            await self._add(kind, request)
+        elif kind == "utterance_end":
+            self._discarding = False
+
+    async def finish_input(self) -> None:
+        """End the utterance that is still open."""
+        if self._open is not None:
+            await asyncio.to_thread(self._open.end, None)
+            self._open = None
+
+    async def play(self, character: Character) -> AsyncGenerator[pb.AnimateResponse, None]:
+        """Yield all utterances in turn and the statistics."""
+        stream = self.make_stream(
+            self._model.engine, character, self._config.frame_format, self._real_time()
+        )
+        while True:
+            self.check_failure()
+            if self._utterances:
+                utterance = self._utterances[0]
+                async with aclosing(self._play_one(utterance, stream)) as part:
+                    async for response in part:
+                        yield response
+                self._utterances.popleft()
+                self.taken.set()
+            elif self.input_ended:
+                break
+            else:
+                await stream.wait()
+        yield pb.AnimateResponse(statistics=statistics_message(self.statistics))
+
+    async def _play_one(
+        self, utterance: Utterance, stream: FrameStream
+    ) -> AsyncGenerator[pb.AnimateResponse, None]:
+        if not utterance.interrupted:
+            yield pb.AnimateResponse(
+                utterance_started=pb.AnimateUtteranceStarted(
+                    utterance_id=utterance.utterance_id, seed=utterance.seed
+                )
+            )
+        sent, dropped = self.statistics.frames, self.statistics.dropped
+        played_s = 0.0
+        stream.restart_clock()
+        while not utterance.interrupted:
+            self.check_failure()
+            # Asked before the tracks are taken: what is complete then has no later tracks.
+            complete = utterance.complete
+            self._feed(stream, utterance)
+            frames = await stream.collect()
+            if frames:
+                played_s = frames[-1].offset_s + 1 / utterance.fps
+                for batch in batches(
+                    frames, utterance_id=utterance.utterance_id, epoch=stream.epoch
+                ):
+                    yield pb.AnimateResponse(frames=batch)
+            elif complete and stream.idle:
+                played_s = utterance.duration_s
+                break
+            else:
+                await stream.wait()
+        stream.cancel()
+        yield pb.AnimateResponse(
+            utterance_summary=session_pb2.UtteranceSummary(
+                utterance_id=utterance.utterance_id,
+                duration=duration(played_s),
+                frame_count=self.statistics.frames - sent,
+                dropped_frame_count=self.statistics.dropped - dropped,
+                interrupted=utterance.interrupted,
+            )
+        )
+
+    def _feed(self, stream: FrameStream, utterance: Utterance) -> None:
+        for track in utterance.take():
+            # Rounded by the animation already; this makes equal poses equal bytes.
+            poses = self._model.engine.space.quantise(self._model.fit(track.poses), 0.0)
+            stream.put(poses, track.times.tolist())
+
+    def _real_time(self) -> RealTime | None:
+        if self._config.pacing != session_pb2.PACING_REAL_TIME:
+            return None
+        return RealTime(_max_lead_s(self._config), self.context.late_tolerance_s)
+
+    async def _begin(self, message: pb.AnimateUtterance) -> None:
+        if self._open is not None:
+            raise FailedPreconditionError(
+                f"The utterance {self._open.utterance_id!r} has not been ended.",
+                reason="UTTERANCE_NOT_ENDED",
+                field="utterance",
+            )
+        await self.wait_for_room(lambda: len(self._utterances) >= _MAX_WAITING_UTTERANCES)
+        self._check_id(message.utterance_id)
+        options = self._config.animation
+        if message.HasField("animation"):
+            options = complete_animation(
+                message.animation, self.context.default_quantum, "utterance.animation"
+            )
+        opening = Opening(
+            message.utterance_id,
+            options,
+            seed_of(options, self._config.canvas_sha256, message.utterance_id),
+            seconds(message.resume_offset, "utterance.resume_offset"),
+        )
+        self._discarding = False
+        self._open = Utterance(opening, self._model)
+        self._utterances.append(self._open)
+
+    def _check_id(self, utterance_id: str) -> None:
+        if not 1 <= len(utterance_id) <= LIMITS.max_utterance_id_chars:
+            raise InvalidArgumentError(
+                f"An utterance's id has 1 to {LIMITS.max_utterance_id_chars} characters.",
+                reason="UTTERANCE_ID_INVALID",
+                field="utterance.utterance_id",
+            )
+        if utterance_id in self._ids:
+            raise InvalidArgumentError(
+                f"There has been an utterance {utterance_id!r} in this stream.",
+                reason="UTTERANCE_ID_REPEATED",
+                field="utterance.utterance_id",
+            )
+        if len(self._ids) >= LIMITS.max_utterances_per_stream:
+            raise InvalidArgumentError(
+                f"More than {LIMITS.max_utterances_per_stream} utterances in one stream.",
+                reason="TOO_MANY_UTTERANCES",
+                field="utterance",
+                maximum=LIMITS.max_utterances_per_stream,
+            )
+        self._ids.add(utterance_id)
+
+    async def _add(self, kind: str, request: pb.AnimateRequest) -> None:
+        utterance = self._open
+        if utterance is None:
+            raise FailedPreconditionError(
+                f"{kind} came outside an utterance.", reason="UTTERANCE_MISSING", field=kind
+            )
+        if kind == "cues":
+            cues = cues_of(request.cues)
+            if len(cues) > _MANY_CUES:
+                await asyncio.to_thread(utterance.push_cues, cues)
+            else:
+                utterance.push_cues(cues)
+        elif kind == "expressions":
+            utterance.push_expressions(expressions_of(request.expressions))
+        else:
+            end = request.utterance_end
+            length = (
+                seconds(end.duration, "utterance_end.duration")
+                if end.HasField("duration")
+                else None
+            )
+            await asyncio.to_thread(utterance.end, length)
+            self._open = None
+
+    def _interrupt(self) -> None:
+        if not self._utterances:
+            return
+        current = self._utterances[0]
+        current.interrupted = True
+        if current is self._open:
+            self._open = None
+            self._discarding = True
+
+
+_PACINGS: Mapping[int, bool] = {
+    session_pb2.PACING_FASTEST: True,
+    session_pb2.PACING_REAL_TIME: True,
+}
+
+
+def _max_lead_s(config: pb.AnimateConfig) -> float:
+    if not config.HasField("max_lead"):
+        return DEFAULT_MAX_LEAD_S
+    lead = seconds(config.max_lead, "config.max_lead")
+    if lead > MAX_LEAD_S:
+        raise InvalidArgumentError(
+            f"max_lead must be at most {MAX_LEAD_S:g} s.",
+            reason="MAX_LEAD_OUT_OF_RANGE",
+            field="config.max_lead",
+            maximum=MAX_LEAD_S,
+        )
+    return lead

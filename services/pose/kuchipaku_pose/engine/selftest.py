@@ -1,0 +1,59 @@
+"""Whether a model really computes what it should on this machine, checked once at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kuchipaku_contract.errors import InternalError
+from kuchipaku_pose.conventions import Picture
+from kuchipaku_pose.posespace import PoseSpace
+
+Tensor = NDArray[np.float32]
+
+TOLERANCE = 2e-2
+"""Largest difference to the CPU, in units of the output's range: half precision passes, a wrong
+kernel does not."""
+
+
+def probe_picture(side: int) -> Picture:
+    """Return a made-up canvas: a soft-edged ellipse with colour ramps, (side, side, 4) uint8."""
+    y, x = np.mgrid[:side, :side] / side
+    alpha = np.clip((0.4 - np.hypot(x - 0.5, (y - 0.55) * 0.8)) * side / 4, 0, 1)
+    planes = np.stack([x, y, 0.5 + 0.5 * np.sin(20 * x * y), alpha], axis=-1)
+    return np.round(planes * 255).astype(np.uint8)
+
+
+def probe_poses(space: PoseSpace) -> Sequence[Tensor]:
+    """Return the neutral pose and one far from it, each float32 (parameters,)."""
+    weights = np.random.default_rng(0).random(len(space), dtype=np.float32)
+    return [space.neutral, space.minimum + weights * (space.maximum - space.minimum)]
+
+
+def check_outputs(
+    poses: Sequence[Tensor],
+    render: Callable[[Tensor], Tensor],
+    shape: tuple[int, ...],
+    reference: Callable[[Tensor], Tensor] | None,
+) -> None:
+    """Check ``render`` of each pose for shape and finiteness, and against ``reference``.
+
+    Raises:
+        InternalError: SELF_TEST_FAILED, with what was found.
+    """
+    for pose in poses:
+        tensor = render(pose)
+        if tensor.shape != shape:
+            raise _failure(f"the output has the shape {tensor.shape}, expected {shape}")
+        if not np.isfinite(tensor).all():
+            raise _failure("the output is not finite")
+        if reference is not None:
+            difference = float(np.abs(tensor - reference(pose)).max())
+            if difference > TOLERANCE:
+                raise _failure(f"the output differs from the CPU's by {difference:.3g}")
+
+
+def _failure(problem: str) -> InternalError:
+    return InternalError(f"The model's self-test failed: {problem}.", reason="SELF_TEST_FAILED")

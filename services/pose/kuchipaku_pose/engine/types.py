@@ -1,0 +1,90 @@
+"""What goes into an engine and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kuchipaku_pose.conventions import Picture
+from kuchipaku_pose.engine.evaluate import Character, StageUse
+from kuchipaku_pose.engine.memo import Memo, MemoStatistics
+from kuchipaku_pose.engine.sessions import CPU_PROVIDER, Tensors
+from kuchipaku_pose.view import View
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How an engine runs."""
+
+    provider: str = CPU_PROVIDER
+    """onnxruntime execution provider; never replaced by another in silence."""
+    threads_per_run: int = 1
+    """Threads of one run. On a CPU several runs side by side use cores better than one run on
+    several threads does."""
+    max_batch: int = 1
+    """Most points in one run. On a CPU batches cost more than they save."""
+
+
+@dataclass
+class EngineMemory:
+    """What the engines of one process remember, each part bounded; engines may share it."""
+
+    characters: Memo[Character] = field(default_factory=lambda: Memo(128 * _MIB))
+    stages: Memo[Tensors] = field(default_factory=lambda: Memo(256 * _MIB))
+    frames: Memo[Picture] = field(default_factory=lambda: Memo(256 * _MIB))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRequest:
+    """One frame to render."""
+
+    character: Character
+    pose: NDArray[np.float32]
+    """float32 (parameters,), checked and rounded by `PoseSpace`."""
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFrame:
+    """A finished frame and what it cost."""
+
+    pixels: Picture
+    """uint8 (height, width, 4), read-only: it may be shared with other streams."""
+    cached: bool
+    """Whether the whole frame was remembered, or computed at the same moment for another."""
+    key: Hashable
+    """Equal keys mean equal pixels."""
+    uses: tuple[StageUse, ...]
+    """The stages asked for this frame; empty where the whole frame was remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTotals:
+    """Counters of one stage."""
+
+    runs: int = 0
+    hits: int = 0
+    seconds: float = 0.0
+
+    def plus(self, use: StageUse) -> StageTotals:
+        """Return the counters with one more use."""
+        return StageTotals(
+            self.runs + (not use.hit), self.hits + use.hit, self.seconds + use.seconds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatistics:
+    """Counters since the engine started. A memory counts for all engines that share it."""
+
+    frames: int
+    cached_frames: int
+    stages: dict[str, StageTotals]
+    frame_memory: MemoStatistics
+    stage_memory: MemoStatistics
+    character_memory: MemoStatistics

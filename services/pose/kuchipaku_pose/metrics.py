@@ -1,0 +1,83 @@
+"""What the pose service reports to Prometheus."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kuchipaku_pose.engine import EngineMemory, StageTotals
+from kuchipaku_pose.framestream import StreamStatistics
+from kuchipaku_pose.scheduler import Scheduler
+from kuchipaku_runtime import Metrics
+
+
+class PoseMetrics:
+    """Metrics of a service. Gauges are read when asked for."""
+
+    def __init__(self, metrics: Metrics, memory: EngineMemory) -> None:
+        self._metrics = metrics
+        self._frames = metrics.counter(
+            "frames_total",
+            "Frames by outcome: rendered, cached (a picture made before) or dropped (late).",
+            ("outcome",),
+        )
+        self._references = metrics.counter(
+            "reference_frames_total", "Frames sent as references to earlier ones."
+        )
+        self._bytes = metrics.counter("frame_bytes_total", "Coded frame data made.")
+        self._stage_seconds = metrics.counter(
+            "stage_seconds_total", "Run time of a stage.", ("stage",)
+        )
+        self._stage_uses = metrics.counter(
+            "stage_uses_total", "Uses of a stage by result: run or hit.", ("stage", "result")
+        )
+        self._wait = metrics.histogram(
+            "queue_wait_seconds", "Time of a frame in the queue before a worker took it."
+        )
+        held = metrics.gauge("memory_bytes", "Memory of results kept, by kind.", ("kind",))
+        held.labels("characters").set_function(lambda: memory.characters.statistics().nbytes)
+        held.labels("stages").set_function(lambda: memory.stages.statistics().nbytes)
+        held.labels("frames").set_function(lambda: memory.frames.statistics().nbytes)
+
+    def observe_wait(self, wait_s: float) -> None:
+        """Count a frame's time in the queue."""
+        self._wait.observe(wait_s)
+
+    def watch(self, scheduler: Scheduler) -> None:
+        """Report the state of ``scheduler``."""
+        queued = self._metrics.gauge("queued_jobs", "Jobs waiting for a worker.")
+        queued.set_function(lambda: scheduler.statistics().queued)
+        running = self._metrics.gauge("running_jobs", "Jobs at work.")
+        running.set_function(lambda: scheduler.statistics().running)
+
+    def meter(self, statistics: StreamStatistics) -> StreamMeter:
+        """Return what counts a stream's statistics as they grow."""
+        return StreamMeter(self, statistics)
+
+    def add(self, before: StreamStatistics, now: StreamStatistics) -> None:
+        """Count what a stream did between two states of its statistics."""
+        cached = now.cached - before.cached
+        self._frames.labels("rendered").inc(now.frames - before.frames - cached)
+        self._frames.labels("cached").inc(cached)
+        self._frames.labels("dropped").inc(now.dropped - before.dropped)
+        self._references.inc(now.references - before.references)
+        self._bytes.inc(now.frame_bytes - before.frame_bytes)
+        for stage, totals in now.stages.items():
+            old = before.stages.get(stage, StageTotals())
+            self._stage_seconds.labels(stage).inc(totals.seconds - old.seconds)
+            self._stage_uses.labels(stage, "run").inc(totals.runs - old.runs)
+            self._stage_uses.labels(stage, "hit").inc(totals.hits - old.hits)
+
+
+class StreamMeter:
+    """Counts one stream while it runs: live streams last for hours."""
+
+    def __init__(self, metrics: PoseMetrics, statistics: StreamStatistics) -> None:
+        self._metrics = metrics
+        self._statistics = statistics
+        self._counted = StreamStatistics()
+
+    def update(self) -> None:
+        """Count what has happened since the last call."""
+        now = replace(self._statistics, stages=dict(self._statistics.stages))
+        self._metrics.add(self._counted, now)
+        self._counted = now

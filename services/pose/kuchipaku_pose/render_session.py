@@ -1,0 +1,101 @@
+"""RenderPoses: poses in, frames out, one for each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator
+
+import numpy as np
+
+from kuchipaku.pose.v1 import pose_service_pb2 as pb
+from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_pose.convert import (
+    complete_format,
+    fps_of,
+    statistics_message,
+)
+from kuchipaku_pose.engine import Character
+from kuchipaku_pose.models import PoseModel
+from kuchipaku_pose.posespace import Poses, check_quantum
+from kuchipaku_pose.session import Session, SessionContext, batches
+
+_MAX_WAITING_POSES = 1024
+"""More input than this is not read until frames have been sent."""
+
+
+class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse]):
+    """One RenderPoses call."""
+
+    def __init__(self, context: SessionContext) -> None:
+        super().__init__(context)
+        self._config = pb.RenderPosesConfig()
+        self._model: PoseModel
+        self._poses: deque[Poses] = deque()
+        self._waiting = 0
+
+    def start(self, request: pb.RenderPosesRequest) -> pb.RenderPosesResponse:
+        """Take the config."""
+        config = request.config
+        self._model = self.context.models.get(config.model, field="config.model")
+        engine = self._model.engine
+        check_quantum(config.quantum, field="config.quantum")
+        self._config = pb.RenderPosesConfig(
+            model=self._model.name,
+            canvas_sha256=config.canvas_sha256,
+            frame_format=complete_format(config.frame_format, engine.canvas_side),
+            frames_per_second=fps_of(config.frames_per_second, "config.frames_per_second"),
+            quantum=config.quantum,
+        )
+        needed = self.use_canvas(engine, config.canvas_sha256)
+        return pb.RenderPosesResponse(
+            started=pb.RenderPosesStarted(
+                config=self._config,
+                model_version=engine.pack.manifest.version,
+                canvas_needed=needed,
+            )
+        )
+
+    async def handle(self, kind: str, request: pb.RenderPosesRequest) -> None:
+        """Take poses."""
+        await self.wait_for_room(lambda: self._waiting > _MAX_WAITING_POSES)
+        messages = request.poses.poses
+        size = len(self._model.engine.space)
+        for i, pose in enumerate(messages):
+            if len(pose.values) != size:
+                raise InvalidArgumentError(
+                    f"The pose has {len(pose.values)} values; this model takes {size}.",
+                    reason="POSE_WRONG_LENGTH",
+                    field=f"poses.poses[{i}].values",
+                    expected=size,
+                )
+        if not messages:
+            return
+        values = np.array([pose.values for pose in messages], np.float32)
+        checked = self._model.engine.space.check(values, field="poses.poses")
+        self.statistics.clamped_values += checked.clamped_count
+        poses = self._model.engine.space.quantise(checked.poses, self._config.quantum)
+        self._waiting += len(poses)
+        self._poses.append(poses)
+
+    async def play(self, character: Character) -> AsyncGenerator[pb.RenderPosesResponse, None]:
+        """Yield the frames and the statistics."""
+        stream = self.make_stream(self._model.engine, character, self._config.frame_format)
+        fps = self._config.frames_per_second
+        count = 0
+        while True:
+            self.check_failure()
+            while self._poses:
+                poses = self._poses.popleft()
+                stream.put(poses, (np.arange(count, count + len(poses)) / fps).tolist())
+                count += len(poses)
+            frames = await stream.collect()
+            self._waiting = stream.pending
+            self.taken.set()
+            if frames:
+                for batch in batches(frames, utterance_id="", epoch=stream.epoch):
+                    yield pb.RenderPosesResponse(frames=batch)
+            elif self.input_ended and stream.idle and not self._poses:
+                break
+            else:
+                await stream.wait()
+        yield pb.RenderPosesResponse(statistics=statistics_message(self.statistics))

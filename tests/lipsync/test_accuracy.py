@@ -1,0 +1,83 @@
+"""Floors under the accuracy that `benchmarks/lipsync.py` measures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kuchipaku_animation.cues import MouthCue
+from kuchipaku_lipsync.recognise import RecognitionOptions, Recognizers, recognise
+from kuchipaku_lipsync.recognizers.base import RecognizerName
+from kuchipaku_media.audio import decode_audio
+from tests.lipsync.rhubarblog import frames_of
+
+TRUTH_CLIPS = ("s04_flite_slt", "s06_flite_awb")
+NATIVE_CLIPS = ("h01_librivox_0870", "h03_librivox_0890", "h07_jfk", *TRUTH_CLIPS)
+
+
+def _frames(cues: list[MouthCue]) -> str:
+    return "".join(cue.shape * round(cue.end * 100 - cue.start * 100) for cue in cues)
+
+
+def _agreement(
+    folder: Path,
+    recognizers: Recognizers,
+    options: RecognitionOptions,
+    references: dict[str, str],
+    text: bool = False,
+) -> float:
+    """Share of 10 ms frames with the same shape, over all clips."""
+    same = total = 0
+    for clip, reference in references.items():
+        if text:
+            spoken = (folder / "txt" / f"{clip}.txt").read_text()
+            options = RecognitionOptions(options.recognizer, spoken)
+        sound = decode_audio((folder / "wav" / f"{clip}.wav").read_bytes())
+        ours = _frames(recognise(sound, options, recognizers).cues)
+        same += sum(mine == theirs for mine, theirs in zip(ours, reference, strict=False))
+        total += len(reference)
+    return same / total
+
+
+def _truth(folder: Path) -> dict[str, str]:
+    return {
+        clip: frames_of(
+            json.loads((folder / "truth" / f"{clip}.json").read_text())["shapes_by_rhubarb_rules"]
+        )
+        for clip in TRUTH_CLIPS
+    }
+
+
+def _native(folder: Path, variant: str) -> dict[str, str]:
+    return {
+        clip: frames_of(
+            json.loads((folder / "rhubarb_ptm" / variant / f"{clip}.json").read_text())["mouthCues"]
+        )
+        for clip in NATIVE_CLIPS
+    }
+
+
+def test_known_text_comes_close_to_the_truth(speech_data: Path, recognizers: Recognizers) -> None:
+    options = RecognitionOptions(RecognizerName.ALIGNED, "-")
+    truth = _truth(speech_data)
+    assert _agreement(speech_data, recognizers, options, truth, text=True) >= 0.83
+
+
+@pytest.mark.slow
+def test_words_come_close_to_the_truth(speech_data: Path, recognizers: Recognizers) -> None:
+    options = RecognitionOptions(RecognizerName.WORDS)
+    assert _agreement(speech_data, recognizers, options, _truth(speech_data)) >= 0.79
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [(RecognizerName.WORDS, "ps_nodialog"), (RecognizerName.PHONETIC, "phonetic")],
+)
+def test_cues_are_mostly_those_of_the_native_program(
+    speech_data: Path, recognizers: Recognizers, name: RecognizerName, variant: str
+) -> None:
+    native = _native(speech_data, variant)
+    assert _agreement(speech_data, recognizers, RecognitionOptions(name), native) >= 0.90

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kuchipaku.frames import FrameEncoder, FrameEncoding
+from kuchipaku.pose.v1 import pose_service_pb2 as pb
+from kuchipaku.type.v1 import session_pb2
+from kuchipaku_animation import MouthCue, MouthShape
+from kuchipaku_contract.errors import KuchipakuError, ResourceExhaustedError
+from kuchipaku_pose.engine import Character, FrameRequest, RenderedFrame
+from kuchipaku_pose.framestream import Credit, FrameStream, OutFrame, RealTime, StreamStatistics
+from kuchipaku_pose.scheduler import Scheduler
+from kuchipaku_pose.service import build
+from kuchipaku_pose.view import make_view
+from kuchipaku_runtime import ServiceContext
+from tests.pose.poseclient import Client, Reply, Rgba, cue_batch, seconds, service
+
+INTERRUPT = pb.AnimateRequest(interrupt=session_pb2.Interrupt())
+
+
+def credit(frames: int) -> pb.AnimateRequest:
+    return pb.AnimateRequest(credit=session_pb2.FrameCredit(frame_count=frames))
+
+
+class Dialogue:
+    """A call whose two directions the test drives by hand."""
+
+    def __init__(self, client: Client) -> None:
+        self.call = client.stub.Animate()
+        self.reply = Reply()
+
+    async def send(self, *requests: pb.AnimateRequest) -> None:
+        for request in requests:
+            await self.call.write(request)
+
+    async def read_until(self, done: Callable[[str, Reply], bool]) -> None:
+        while True:
+            if done(self.reply.add(await self.call.read()), self.reply):
+                return
+
+    async def read_frames(self, utterance: str, count: int) -> None:
+        await self.read_until(lambda _, reply: len(reply.frames.get(utterance, [])) >= count)
+
+    async def read_kind(self, kind: str) -> None:
+        await self.read_until(lambda got, _: got == kind)
+
+
+async def test_no_frame_is_sent_beyond_the_credit(client: Client) -> None:
+    await client.lend_canvas()
+    talk = Dialogue(client)
+    await talk.send(client.config(), credit(4), *client.line("u"))
+    await talk.read_frames("u", 4)
+    await talk.send(credit(5))
+    await talk.read_frames("u", 9)
+    await talk.send(INTERRUPT)
+    await talk.read_kind("utterance_summary")
+
+    (summary,) = talk.reply.summaries
+    assert (summary.frame_count, summary.interrupted) == (9, True)
+    assert summary.duration.ToTimedelta().total_seconds() == pytest.approx(9 / 25)
+    talk.call.cancel()
+
+
+async def test_an_interruption_ends_one_line_and_the_next_one_plays(client: Client) -> None:
+    await client.lend_canvas()
+    talk = Dialogue(client)
+    begin, cues, end = client.line("long")
+    later = cue_batch([MouthCue(1.0, 1.5, MouthShape.D)])
+    await talk.send(client.config(), credit(3), begin, cues)
+    await talk.read_frames("long", 3)
+    # What still comes for the interrupted line belongs to nobody.
+    await talk.send(INTERRUPT, later, later, end, credit(100), *client.line("next"))
+    await talk.call.done_writing()
+    await talk.read_kind("statistics")
+
+    assert [(s.utterance_id, s.interrupted) for s in talk.reply.summaries] == [
+        ("long", True),
+        ("next", False),
+    ]
+    assert len(talk.reply.frames["next"]) == 25
+    assert talk.reply.statistics.frame_count == 28
+
+
+async def test_an_interruption_with_nothing_to_interrupt_is_ignored(client: Client) -> None:
+    canvas = pb.AnimateRequest(canvas=client.canvas)
+    reply = await client.animate([client.config(), INTERRUPT, canvas, INTERRUPT])
+    assert reply.summaries == []
+    assert reply.statistics.frame_count == 0
+
+
+async def test_frames_come_before_the_line_is_complete(client: Client) -> None:
+    await client.lend_canvas()
+    talk = Dialogue(client)
+    begin, cues, end = client.line("u")
+    await talk.send(client.config(), begin, cues)
+    await talk.read_frames("u", 20)
+    await talk.send(end)
+    await talk.call.done_writing()
+    await talk.read_kind("statistics")
+    assert len(talk.reply.frames["u"]) == 25
+
+
+async def test_a_live_line_loses_no_frame_unnoticed(client: Client) -> None:
+    await client.lend_canvas()
+    reply = await client.animate(
+        [
+            client.config(pacing=session_pb2.PACING_REAL_TIME, max_lead=seconds(0.5)),
+            *client.line("u"),
+        ]
+    )
+    (summary,) = reply.summaries
+    assert summary.frame_count == len(reply.frames["u"])
+    assert summary.frame_count + summary.dropped_frame_count == 25
+    assert reply.statistics.dropped_frame_count == summary.dropped_frame_count
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what another task does; the test's own time limit ends it."""
+    while not condition():  # noqa: ASYNC110 - metrics have no event to wait for
+        await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def watched(
+    tmp_path: Path, picture: Rgba, monkeypatch: pytest.MonkeyPatch, **changes: Any
+) -> AsyncIterator[tuple[Client, Callable[..., float]]]:
+    """A service, and a look at its metrics."""
+    contexts: list[ServiceContext[Any]] = []
+
+    async def spying_build(context: ServiceContext[Any]) -> Sequence[Any]:
+        contexts.append(context)
+        return await build(context)
+
+    monkeypatch.setattr("tests.pose.poseclient.build", spying_build)
+    async with service(tmp_path, picture, **changes) as client:
+
+        def metric(name: str, **labels: str) -> float:
+            registry = contexts[0].metrics.registry
+            return registry.get_sample_value(f"kuchipaku_pose_{name}", labels) or 0.0
+
+        yield client, metric
+
+
+async def test_a_client_that_vanishes_leaves_nothing_behind(
+    tmp_path: Path, opaque_picture: Rgba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(tmp_path, opaque_picture, monkeypatch) as (client, metric):
+        await client.lend_canvas()
+        await eventually(lambda: metric("admission_used", admission="streams") == 0)
+        before = len(asyncio.all_tasks())
+        for _ in range(3):
+            talk = Dialogue(client)
+            await talk.send(client.config(), credit(2), *client.line("u"), *client.line("v"))
+            await talk.read_frames("u", 2)
+            assert metric("admission_used", admission="streams") == 1
+            talk.call.cancel()
+            await eventually(lambda: metric("admission_used", admission="streams") == 0)
+        await eventually(lambda: metric("queued_jobs") == metric("running_jobs") == 0)
+        await eventually(lambda: len(asyncio.all_tasks()) <= before)
+        await client.lend_canvas_again()
+
+
+async def test_more_calls_than_allowed_are_refused_with_a_hint(
+    tmp_path: Path, opaque_picture: Rgba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(tmp_path, opaque_picture, monkeypatch, max_streams=1) as (client, metric):
+        talk = Dialogue(client)
+        await talk.send(client.config())
+        await talk.read_kind("started")
+        with pytest.raises(KuchipakuError) as caught:
+            await client.animate([client.config()])
+        assert isinstance(caught.value, ResourceExhaustedError)
+        assert caught.value.retry_after_s
+        talk.call.cancel()
+        await eventually(lambda: metric("admission_used", admission="streams") == 0)
+        await client.lend_canvas()
+
+
+async def test_metrics_count_what_streams_did(
+    tmp_path: Path, opaque_picture: Rgba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(tmp_path, opaque_picture, monkeypatch) as (client, metric):
+        await client.lend_canvas()
+        await eventually(lambda: metric("frames_total", outcome="rendered") > 0)
+        cached = metric("frames_total", outcome="cached")
+        assert metric("frames_total", outcome="rendered") + cached == 25
+        assert metric("stage_uses_total", stage="face", result="run") > 0
+        assert metric("queue_wait_seconds_count") == 25
+        assert metric("memory_bytes", kind="frames") > 0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class InstantRenderer:
+    """Renders one pixel that shows the pose's number."""
+
+    max_batch = 1
+
+    def render(self, requests: Sequence[FrameRequest]) -> list[RenderedFrame]:
+        frames = []
+        for request in requests:
+            number = int(request.pose[0])
+            pixels = np.full((128, 128, 4), number, np.uint8)
+            pixels.setflags(write=False)
+            frames.append(RenderedFrame(pixels, False, number, ()))
+        return frames
+
+
+@asynccontextmanager
+async def live_stream(clock: Clock, **options: Any) -> AsyncIterator[FrameStream]:
+    scheduler = Scheduler(workers=1, max_queued=100, clock=clock)
+    scheduler.start()
+    renderer: Any = InstantRenderer()
+    values: dict[str, Any] = {
+        "credit": Credit(),
+        "window": 100,
+        "changed": asyncio.Event(),
+        "statistics": StreamStatistics(),
+        "clock": clock,
+        "real_time": RealTime(max_lead_s=0.1, late_tolerance_s=0.1),
+    }
+    encoder = FrameEncoder(FrameEncoding.RAW, 128, 128)
+    who = Character("a", {})
+    try:
+        yield FrameStream(
+            scheduler.lane(), renderer, who, make_view(128), encoder, **(values | options)
+        )
+    finally:
+        await scheduler.close()
+
+
+def put(stream: FrameStream, numbers: Sequence[int]) -> None:
+    poses = np.array(numbers, np.float32)[:, None]
+    stream.put(poses, [number / 25 for number in numbers])
+
+
+async def drain(stream: FrameStream) -> list[int]:
+    """Collect until time has to pass; return the numbers of the frames."""
+    got: list[OutFrame] = []
+    while True:
+        frames = await stream.collect()
+        got += frames
+        if not frames:
+            if stream.idle or stream.head_is_ready:
+                return [round(frame.offset_s * 25) for frame in got]
+            await stream.wait()
+
+
+async def test_live_frames_keep_within_the_lead() -> None:
+    clock = Clock()
+    async with live_stream(clock) as stream:
+        put(stream, range(20))
+        assert await drain(stream) == [0, 1, 2]
+        clock.now += 0.041
+        assert await drain(stream) == [3]
+        clock.now += 0.08
+        assert await drain(stream) == [4, 5]
+
+
+async def test_live_frames_that_are_late_are_dropped_before_they_are_coded() -> None:
+    clock = Clock()
+    async with live_stream(clock) as stream:
+        put(stream, range(20))
+        assert await drain(stream) == [0, 1, 2]
+        clock.now += 0.5
+        assert await drain(stream) == list(range(10, 16))
+        assert stream.statistics.dropped == 7
+        assert stream.statistics.frames == 9
+
+
+async def test_frames_of_speech_that_comes_late_are_late_but_not_dropped() -> None:
+    clock = Clock()
+    async with live_stream(clock) as stream:
+        put(stream, range(3))
+        assert await drain(stream) == [0, 1, 2]
+        clock.now += 3.0
+        put(stream, range(3, 6))
+        assert await drain(stream) == [3, 4, 5]
+        assert stream.statistics.dropped == 0
+
+
+async def test_without_credit_live_frames_grow_stale() -> None:
+    clock = Clock()
+    purse = Credit()
+    purse.add(1)
+    async with live_stream(clock, credit=purse) as stream:
+        put(stream, range(10))
+        assert await drain(stream) == [0]
+        clock.now += 0.3
+        assert await drain(stream) == []
+        purse.add(2)
+        assert await drain(stream) == [5, 6]
+        assert stream.statistics.dropped == 4
+
+
+async def test_a_cancelled_stream_is_idle() -> None:
+    clock = Clock()
+    async with live_stream(clock, window=2) as stream:
+        put(stream, range(10))
+        assert stream.pending == 8
+        stream.cancel()
+        assert stream.idle
+        stream.restart_clock()
+        put(stream, range(1))
+        assert await drain(stream) == [0]

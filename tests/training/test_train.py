@@ -1,0 +1,123 @@
+"""Training lowers the loss, and a resumed training is the same as one that never stopped."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training tests need torch (install training)")
+
+from rich.console import Console  # noqa: E402
+
+from kuchipaku_training.pose.batches import face_batch, rotator_batch  # noqa: E402
+from kuchipaku_training.pose.dataset import PoseData  # noqa: E402
+from kuchipaku_training.pose.networks import (  # noqa: E402
+    FaceNetwork,
+    NetworkConfig,
+    RotatorNetwork,
+)
+from kuchipaku_training.pose.tasks import FACE_TASK, ROTATOR_TASK, Task  # noqa: E402
+from kuchipaku_training.pose.train import Trainer, TrainSettings, learning_rate  # noqa: E402
+
+_SETTINGS = TrainSettings(
+    steps=12, characters=1, poses=2, warmup=2, held_every=6, held_characters=1, save_every=6
+)
+_TINY = NetworkConfig(2, (8, 16), (8, 8), (1, 1), 39, 22, pose_width=16)
+
+
+def tiny_face() -> FaceNetwork:
+    return FaceNetwork(_TINY)
+
+
+def tiny_rotator() -> RotatorNetwork:
+    return RotatorNetwork(dataclasses.replace(_TINY, pose_size=6))
+
+
+TINY_TASKS = (
+    dataclasses.replace(FACE_TASK, build=tiny_face),
+    dataclasses.replace(ROTATOR_TASK, build=tiny_rotator),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("task", TINY_TASKS, ids=lambda task: task.name)
+def test_the_loss_falls(task: Task, data: PoseData, tmp_path: Path) -> None:
+    trainer = Trainer(task, dataclasses.replace(_SETTINGS, steps=30), tmp_path)
+    batch = task.batch(data, 0, 1, 1, 2)
+    trainer.net.train()
+
+    def loss() -> float:
+        return float(task.loss(task.forward(trainer.net, batch), batch).detach())
+
+    before = loss()
+    for _ in range(30):
+        trainer.train_step(data)
+    assert loss() < before
+
+
+@pytest.mark.parametrize("task", TINY_TASKS, ids=lambda task: task.name)
+def test_resuming_is_exact(task: Task, data: PoseData, tmp_path: Path) -> None:
+    console = Console(quiet=True)
+    whole = Trainer(task, _SETTINGS, tmp_path / "whole")
+    score = whole.run(data, data, console)
+    stopped = Trainer(task, _SETTINGS, tmp_path / "parts")
+    for _ in range(5):
+        stopped.train_step(data)
+    stopped.save()
+    resumed = Trainer(task, _SETTINGS, tmp_path / "parts")
+    assert resumed.resume()
+    assert resumed.step == 5
+    assert resumed.run(data, data, console) == score
+    for name, value in whole.average.state_dict().items():
+        assert torch.equal(value, resumed.average.state_dict()[name]), name
+    with (tmp_path / "whole" / f"{task.name}.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["step"] for row in rows] == ["6", "12"]
+    assert float(rows[0]["baseline_psnr"]) > 10.0
+
+
+def test_a_training_can_start_from_the_weights_of_another(data: PoseData, tmp_path: Path) -> None:
+    first = Trainer(TINY_TASKS[0], _SETTINGS, tmp_path / "first")
+    assert not first.resume()
+    first.train_step(data)
+    first.save()
+    second = Trainer(TINY_TASKS[0], _SETTINGS, tmp_path / "second")
+    second.start_from(first.checkpoint)
+    assert second.step == 0
+    for name, value in first.average.state_dict().items():
+        assert torch.equal(value, second.net.state_dict()[name])
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    settings = TrainSettings(steps=100, warmup=10, decay_share=0.4, learning_rate=1.0)
+    rates = [learning_rate(step, settings) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[30] == 1.0
+    assert rates[60] == pytest.approx(1.0)
+    assert rates[80] == pytest.approx(0.5)
+    assert rates[99] < 0.05
+
+
+def test_batches_depend_on_seed_and_step_alone(data: PoseData) -> None:
+    for make in (face_batch, rotator_batch):
+        first, second = make(data, 7, 1, 2, 2), make(data, 7, 1, 2, 2)
+        assert torch.equal(first.target, second.target)
+        assert torch.equal(first.pose, second.pose)
+        assert not torch.equal(make(data, 8, 1, 2, 2).target, first.target)
+
+
+def test_batches_keep_source_and_truth_together(data: PoseData) -> None:
+    # Away from what a pose changes, source and truth are equal whatever the change applied.
+    for step in range(6):
+        batch = face_batch(data, step, 3, 2, 2)
+        assert batch.neutral.shape == (2, 4, 192, 192)
+        assert batch.pose.shape == (4, 39)
+        edge = (batch.source - batch.target)[..., :8, :].abs().max()
+        assert edge < 1e-5

@@ -1,0 +1,1 @@
+"""kuchipaku_training"""

@@ -1,0 +1,1 @@
+"""The starter pose networks: data, training, evaluation and export of a pose model pack."""
