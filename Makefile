@@ -34,6 +34,7 @@ lint: dev ## Style, types, protos
 	npx --no-install buf lint
 	npx --no-install buf format --diff --exit-code
 	$(PYTHON) scripts/protos.py --check
+	$(PYTHON) scripts/docs.py --check
 
 format: dev ## Format the code
 	.venv/bin/ruff check --fix .

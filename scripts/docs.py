@@ -48,13 +48,16 @@ def settings() -> Iterator[str]:
     yield "Generated from the settings classes by `python scripts/docs.py`. Every setting is an"
     yield "environment variable; the same without the prefix is a command line option, for example"
     yield "`python -m kuchipaku_pose --address 127.0.0.1:0`."
-    common = {name.removeprefix("KUCHIPAKU_SERVICE_") for name, _, _ in _rows(ServiceSettings)}
+    common = {
+        (name.removeprefix("KUCHIPAKU_SERVICE_"), default)
+        for name, default, _ in _rows(ServiceSettings)
+    }
     yield ""
     yield "## All services (`KUCHIPAKU_<SERVICE>_...`)"
     yield from _table(_rows(ServiceSettings))
     for kind in SETTINGS:
         prefix = f"KUCHIPAKU_{kind.service_name().upper()}_"
-        own = [row for row in _rows(kind) if row[0].removeprefix(prefix) not in common]
+        own = [row for row in _rows(kind) if (row[0].removeprefix(prefix), row[1]) not in common]
         yield ""
         yield f"## {kind.service_name()}"
         yield from _table(own)

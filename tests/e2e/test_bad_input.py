@@ -240,10 +240,11 @@ async def test_a_client_that_goes_away_frees_everything(
             end = session_pb2.UtteranceEnd()
             end.duration.seconds = 300
             await call.write(gateway.SpeakRequest(utterance_end=end))
-            while not (await call.read()).HasField("frames"):
-                pass
+            answer = await call.read()
+            while isinstance(answer, gateway.SpeakResponse) and not answer.HasField("frames"):
+                answer = await call.read()
             call.cancel()
     async with asyncio.timeout(30):
-        config = gateway.RenderVideoConfig(character=character.name, width_px=128, height_px=128)
-        answers = [a async for a in client.render_video(config, wav(tone(0.2)))]
+        video = gateway.RenderVideoConfig(character=character.name, width_px=128, height_px=128)
+        answers = [a async for a in client.render_video(video, wav(tone(0.2)))]
     assert answers[-1].HasField("summary")

@@ -15,7 +15,8 @@ def change(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float
         alpha = picture[..., 3:].astype(np.float64)
         return np.concatenate([picture[..., :3] * alpha / 255, alpha], -1)
 
-    return np.abs(premultiplied(one) - premultiplied(other)).max(-1)
+    difference: NDArray[np.float64] = np.abs(premultiplied(one) - premultiplied(other)).max(-1)
+    return difference
 
 
 def share_inside(amount: NDArray[np.float64], box: Box) -> float:

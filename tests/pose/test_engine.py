@@ -14,6 +14,7 @@ from onnx import helper
 from kuchipaku_contract.errors import FailedPreconditionError, InternalError, InvalidArgumentError
 from kuchipaku_pose.engine import (
     PIXELS_STAGE,
+    Character,
     Engine,
     EngineMemory,
     FrameRequest,
@@ -250,16 +251,19 @@ def test_a_graph_that_onnxruntime_refuses_is_an_error(tmp_path: Path) -> None:
     assert caught.value.reason == "STAGE_NOT_RUNNABLE"
 
 
-def test_a_failing_stage_fails_all_who_wait_and_nothing_stays_claimed(
-    make_pack: Any, opaque_picture: Picture, monkeypatch: pytest.MonkeyPatch
+def test_a_failing_batch_leaves_nothing_claimed(
+    make_engine: EngineMaker, opaque_picture: Picture
 ) -> None:
-    engine = Engine(load_pack(make_pack()))
+    engine = make_engine()
     wanted = request(engine, opaque_picture, [0.5, 0, 0, 0, 0])
-    broken = FrameRequest(wanted.character, np.zeros(3, np.float32), VIEW)
-    for _ in range(2):
-        with pytest.raises((InternalError, IndexError)):
-            engine.render([broken, wanted])
-    assert not engine.render([wanted])[0].cached
+    too_short = FrameRequest(wanted.character, np.zeros(3, np.float32), VIEW)
+    no_canvas = FrameRequest(Character("b", {}), wanted.pose, VIEW)
+    for broken in (too_short, no_canvas):
+        for batch in ([wanted, broken], [broken, wanted]):
+            with pytest.raises((InternalError, IndexError, KeyError)):
+                engine.render(batch)
+    assert engine.render([wanted])[0].pixels.any()
+    assert engine.render([wanted])[0].cached
 
 
 def test_the_plan_knows_dependencies_and_leaves_out_idle_stages(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from .pipeline import Feed, Job, Pipeline
 from .statistics import add_statistics
 from .streams import Send, together
 
-
 _MAX_CREDIT = 100_000
 
 

@@ -43,8 +43,9 @@ class SessionContext:
     models: ModelRegistry
     scheduler: Scheduler
     default_quantum: float
+    """Rounding of animated poses where a request does not say."""
     late_tolerance_s: float
-
+    """How late a live frame may be."""
     window: int
     """Frames of one stream under way at a time: enough that no worker waits for a stream."""
 

@@ -120,8 +120,8 @@ class Engine:
         frames: list[RenderedFrame | None] = [None] * len(requests)
         claimed: dict[Hashable, list[int]] = {}
         waiting: list[tuple[Future[Picture], Hashable, int]] = []
-        for i, request in enumerate(requests):
-            key = self._frame_key(request)
+        # All keys before the first claim: a claim must be settled, whatever a request holds.
+        for i, key in enumerate([self._frame_key(request) for request in requests]):
             if key in claimed:
                 claimed[key].append(i)
                 continue
