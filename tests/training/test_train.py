@@ -50,7 +50,7 @@ def one_thread() -> None:
 @pytest.mark.parametrize("task", TINY_TASKS, ids=lambda task: task.name)
 def test_the_loss_falls(task: Task, data: PoseData, tmp_path: Path) -> None:
     trainer = Trainer(task, dataclasses.replace(_SETTINGS, steps=30), tmp_path)
-    batch = task.batch(data, 0, 1, 1, 2)
+    batch = task.batch(data, 0, 1, 1, 2, False)
     trainer.net.train()
 
     def loss() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -23,8 +23,8 @@ from kuchipaku_compositor.sprite_requests import (
 )
 from kuchipaku_compositor.sprites import SheetFile, SpritePacker
 from kuchipaku_compositor.workbench import Workbench
-from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError, KuchipakuError
 from kuchipaku_contract.limits import LIMITS
+from kuchipaku_contract.streams import check_chunk, misplaced, take_config
 from kuchipaku_runtime import Admission, Metrics
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -47,7 +47,7 @@ class CompositorServicer(pb_grpc.CompositorServiceServicer):
         self, request_iterator: AsyncIterator[pb.ComposeVideoRequest], context: Context
     ) -> AsyncIterator[pb.ComposeVideoResponse]:
         """Make one video."""
-        config = (await _first(request_iterator)).config
+        config = (await take_config(request_iterator)).config
         options = await asyncio.to_thread(
             parse_config,
             config,
@@ -77,7 +77,7 @@ class CompositorServicer(pb_grpc.CompositorServiceServicer):
         self, request_iterator: AsyncIterator[pb.PackSpritesRequest], context: Context
     ) -> AsyncIterator[pb.PackSpritesResponse]:
         """Make sprite sheets."""
-        first = await _first(request_iterator)
+        first = await take_config(request_iterator)
         options, frames = parse_sprites_config(first.config)
         async with self._admission.slot(), Workbench() as bench:
             packer = await bench.open(lambda: SpritePacker(options))
@@ -86,7 +86,7 @@ class CompositorServicer(pb_grpc.CompositorServiceServicer):
             yield pb.PackSpritesResponse(started=pb.PackSpritesStarted(config=config))
             async for request in request_iterator:
                 if request.WhichOneof("payload") != "sprites":
-                    raise _misplaced(request.WhichOneof("payload"))
+                    raise misplaced(request.WhichOneof("payload"))
                 await bench.run(add_sprites, packer, decoder, request.sprites)
             files = packer.files()
             while (file := await bench.run(next, files, None)) is not None:
@@ -96,26 +96,6 @@ class CompositorServicer(pb_grpc.CompositorServiceServicer):
                 sheet_count=packer.sheet_count, sprite_count=packer.sprite_count
             )
         yield pb.PackSpritesResponse(summary=summary)
-
-
-RequestT = TypeVar("RequestT", pb.ComposeVideoRequest, pb.PackSpritesRequest)
-
-
-async def _first(requests: AsyncIterator[RequestT]) -> RequestT:
-    request = await anext(requests, None)
-    if request is None or request.WhichOneof("payload") != "config":
-        raise FailedPreconditionError(
-            "The first message has to be the config.", reason="CONFIG_MISSING", field="config"
-        )
-    return request
-
-
-def _misplaced(payload: str | None) -> KuchipakuError:
-    if payload == "config":
-        return FailedPreconditionError(
-            "The config was sent already.", reason="CONFIG_TWICE", field="config"
-        )
-    return InvalidArgumentError("The message is empty.", reason="PAYLOAD_MISSING", field="payload")
 
 
 def _file_chunks(file: SheetFile) -> Iterator[pb.SpriteSheetChunk]:
@@ -129,16 +109,10 @@ async def _add(bench: Workbench, composition: Composition, request: pb.ComposeVi
     if kind == "frames":
         await bench.run(composition.add_frames, request.frames.epoch, timed_frames(request.frames))
     elif kind == "audio":
-        if len(request.audio.data) > LIMITS.max_chunk_bytes:
-            raise InvalidArgumentError(
-                f"A chunk of audio has at most {LIMITS.max_chunk_bytes} bytes.",
-                reason="CHUNK_TOO_LARGE",
-                field="audio.data",
-                limit=LIMITS.max_chunk_bytes,
-            )
+        check_chunk(request.audio.data)
         await bench.run(composition.add_audio, request.audio.data)
     else:
-        raise _misplaced(kind)
+        raise misplaced(kind)
 
 
 def _started(config: pb.ComposeVideoConfig, options: CompositionOptions) -> pb.ComposeVideoResponse:

@@ -14,8 +14,7 @@ from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
 from kuchipaku.type.v1 import animation_pb2, audio_pb2, cue_pb2, frame_pb2, session_pb2
-from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
-from kuchipaku_contract.limits import LIMITS
+from kuchipaku_contract.streams import check_chunk, misplaced
 
 from .characters import Character
 from .peers import Context, Peers, translated
@@ -103,24 +102,12 @@ class Film:
             elif kind == "expressions":
                 expressions = pose_pb.AnimateRequest(expressions=request.expressions)
                 self._feed.controls.put_nowait(expressions)
-            elif kind == "config":
-                raise FailedPreconditionError(
-                    "The config was sent already.", reason="CONFIG_TWICE", field="config"
-                )
             else:
-                raise InvalidArgumentError(
-                    "The message is empty.", reason="PAYLOAD_MISSING", field="payload"
-                )
+                raise misplaced(kind)
         self._feed.audio.put_nowait(None)
 
     async def _read_audio(self, chunk: audio_pb2.AudioChunk) -> None:
-        if len(chunk.data) > LIMITS.max_chunk_bytes:
-            raise InvalidArgumentError(
-                f"A chunk of audio has at most {LIMITS.max_chunk_bytes} bytes.",
-                reason="CHUNK_TOO_LARGE",
-                field="audio.data",
-                limit=LIMITS.max_chunk_bytes,
-            )
+        check_chunk(chunk.data)
         self._feed.audio.put_nowait(chunk.data)
         # The compositor takes the config first, which is known when the pose service has answered.
         await self._compositor_ready.wait()

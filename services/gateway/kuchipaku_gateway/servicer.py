@@ -8,12 +8,9 @@ from typing import Any
 
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.gateway.v1 import gateway_service_pb2_grpc as pb_grpc
-from kuchipaku_contract.errors import (
-    FailedPreconditionError,
-    InvalidArgumentError,
-    UnimplementedError,
-)
+from kuchipaku_contract.errors import InvalidArgumentError, UnimplementedError
 from kuchipaku_contract.limits import LIMITS, MIB
+from kuchipaku_contract.streams import take_config
 from kuchipaku_runtime import Admission
 
 from .characters import Character, check_metadata, parse_name
@@ -113,13 +110,8 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
     ) -> AsyncIterator[pb.SpeakResponse]:
         """Serve a live session."""
         async with self._sessions.slot():
-            first = await anext(request_iterator, None)
-            if first is None or first.WhichOneof("payload") != "config":
-                raise _config_missing()
-            config = first.config
-            character = await self._store.get(
-                parse_name(config.character, field_path="config.character")
-            )
+            config = (await take_config(request_iterator)).config
+            character = await self._character(config.character)
             pipeline = Pipeline(self._peers, self._store, context)
             room = self._settings.pending_audio_mib * MIB
             session = SpeakSession(config, character, pipeline, room)
@@ -135,13 +127,8 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
     ) -> AsyncIterator[pb.RenderVideoResponse]:
         """Make a video."""
         async with self._videos.slot():
-            first = await anext(request_iterator, None)
-            if first is None or first.WhichOneof("payload") != "config":
-                raise _config_missing()
-            config = first.config
-            character = await self._store.get(
-                parse_name(config.character, field_path="config.character")
-            )
+            config = (await take_config(request_iterator)).config
+            character = await self._character(config.character)
             pipeline = Pipeline(self._peers, self._store, context)
             film = Film(config, character, self._peers, pipeline)
 
@@ -150,6 +137,9 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
 
             async for answer in produced(run):
                 yield answer
+
+    async def _character(self, name: str) -> Character:
+        return await self._store.get(parse_name(name, field_path="config.character"))
 
     async def BakeSprites(  # noqa: N802
         self, request: pb.BakeSpritesRequest, context: Context
@@ -160,14 +150,6 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
             reason="BAKE_SPRITES_NOT_OFFERED",
         )
         yield pb.BakeSpritesResponse()
-
-
-def _config_missing() -> FailedPreconditionError:
-    return FailedPreconditionError(
-        "The first message of the stream has to be the config.",
-        reason="CONFIG_MISSING",
-        field="config",
-    )
 
 
 def _merged(present: Character, sent: pb.Character, mask: list[str]) -> Character:

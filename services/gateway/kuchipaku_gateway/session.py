@@ -17,6 +17,7 @@ from kuchipaku_contract.errors import (
     UnimplementedError,
 )
 from kuchipaku_contract.limits import LIMITS
+from kuchipaku_contract.streams import check_chunk, misplaced
 
 from .characters import Character
 from .convert import to_message
@@ -93,20 +94,14 @@ class SpeakSession:
     async def _read(self, requests: AsyncIterator[pb.SpeakRequest]) -> None:
         async for request in requests:
             kind = request.WhichOneof("payload")
-            if kind == "config":
-                raise FailedPreconditionError(
-                    "The config was sent already.", reason="CONFIG_TWICE", field="config"
-                )
             if kind == "utterance":
                 self._begin(request.utterance)
             elif kind == "interrupt":
                 self._interrupt()
             elif kind == "credit":
                 self._add_credit(request.credit.frame_count)
-            elif kind is None:
-                raise InvalidArgumentError(
-                    "The message is empty.", reason="PAYLOAD_MISSING", field="payload"
-                )
+            elif kind in (None, "config"):
+                raise misplaced(kind)
             else:
                 self._feed(request, kind)
         if self._latest is not None:
@@ -169,13 +164,7 @@ class SpeakSession:
             )
 
     def _feed_audio(self, utterance: _Utterance, data: bytes) -> None:
-        if len(data) > LIMITS.max_chunk_bytes:
-            raise InvalidArgumentError(
-                f"A chunk of audio has at most {LIMITS.max_chunk_bytes} bytes.",
-                reason="CHUNK_TOO_LARGE",
-                field="audio.data",
-                limit=LIMITS.max_chunk_bytes,
-            )
+        check_chunk(data)
         if not utterance.begun:
             utterance.waiting_bytes += len(data)
             if sum(one.waiting_bytes for one in self._unfinished) > self._room_bytes:

@@ -45,7 +45,7 @@ class Task:
 
     name: str
     build: Callable[[], nn.Module]
-    batch: Callable[[PoseData, int, int, int, int], Batch]
+    batch: Callable[[PoseData, int, int, int, int, bool], Batch]
     held: Callable[[PoseData, int], Batch]
     forward: Callable[[nn.Module, Batch], Layers]
     weights: LossWeights

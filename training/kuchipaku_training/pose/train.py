@@ -22,7 +22,8 @@ class TrainSettings:
     """How long and with what a network is trained.
 
     The learning rate rises for `warmup` steps, stays, and falls linearly over the last
-    `decay_share` of the steps; a batch holds `characters` x `poses` pictures.
+    `decay_share` of the steps; a batch holds `characters` x `poses` pictures. The first
+    `zoomed_share` of the steps looks at parts of the pictures, where the network can.
     """
 
     steps: int
@@ -33,6 +34,7 @@ class TrainSettings:
     warmup: int = 100
     decay_share: float = 0.4
     average: float = 0.998
+    zoomed_share: float = 0.85
     bf16: bool = True
     held_every: int = 500
     held_characters: int = 12
@@ -106,7 +108,14 @@ class Trainer:
     def train_step(self, data: PoseData) -> float:
         """Run one step and return its loss."""
         settings = self.settings
-        batch = self.task.batch(data, self.step, settings.seed, settings.characters, settings.poses)
+        batch = self.task.batch(
+            data,
+            self.step,
+            settings.seed,
+            settings.characters,
+            settings.poses,
+            self.step < settings.zoomed_share * settings.steps,
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, settings)
         self.net.train()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from kuchipaku_compositor.encoders.base import VideoOptions
+from kuchipaku_compositor.encoders.film import FilmEncoder
 from kuchipaku_compositor.encoders.sink import StreamSink
-from kuchipaku_compositor.encoders.tracks import AudioTrack, VideoCodec, VideoTrack
+from kuchipaku_compositor.encoders.tracks import VideoCodec, VideoTrack
 
 # Fragments begin at keyframes. The header waits for the first packets (delay_moov), since only
 # then is the sound's priming known that its edit list cuts off.
@@ -41,44 +38,18 @@ def _codec(options: VideoOptions) -> VideoCodec:
     )
 
 
-class Mp4Encoder:
+class Mp4Encoder(FilmEncoder):
     """Fragmented MP4 that plays while it comes: H.264 4:2:0, BT.709, and AAC.
 
     Frames of odd width or height gain one column or row of the backdrop, as 4:2:0 needs.
     """
 
     def __init__(self, options: VideoOptions) -> None:
+        """Open the container."""
         size = options.width + options.width % 2, options.height + options.height % 2
         painter = options.backdrop.painter(*size)
-        self._sink = StreamSink()
-        self._container = av.open(self._sink, "w", format="mp4", options=_CONTAINER)
-        self._video = VideoTrack(self._container, _codec(options), options, size, painter.paint)
-        self._audio = (
-            AudioTrack(self._container, "aac", _AUDIO_BITS_PER_S) if options.has_sound else None
-        )
-
-    def add_frame(self, pixels: NDArray[np.uint8]) -> None:
-        """See `VideoEncoder`."""
-        self._video.add(pixels)
-
-    def add_samples(self, samples: NDArray[np.float32]) -> None:
-        """See `VideoEncoder`."""
-        if self._audio is not None:
-            self._audio.add(samples)
-
-    def finish(self) -> None:
-        """See `VideoEncoder`."""
-        if self._audio is not None:
-            self._audio.finish()
-        self._video.finish()
-        self._container.close()
-
-    def take(self, max_bytes: int) -> bytes:
-        """See `VideoEncoder`."""
-        return self._sink.take(max_bytes)
-
-    def close(self) -> None:
-        """See `VideoEncoder`."""
-        with contextlib.suppress(av.FFmpegError, OSError):
-            self._container.close()
-        self._sink.clear()
+        sink = StreamSink()
+        container = av.open(sink, "w", format="mp4", options=_CONTAINER)
+        video = VideoTrack(container, _codec(options), options, size, painter.paint)
+        super().__init__(container, sink, video)
+        self._add_audio("aac", _AUDIO_BITS_PER_S, options)

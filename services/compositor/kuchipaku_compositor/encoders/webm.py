@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from kuchipaku_compositor.encoders.base import VideoOptions
 from kuchipaku_compositor.encoders.edges import bleed_edges
+from kuchipaku_compositor.encoders.film import FilmEncoder
 from kuchipaku_compositor.encoders.sink import SeekableSink
-from kuchipaku_compositor.encoders.tracks import AudioTrack, VideoCodec, VideoTrack
+from kuchipaku_compositor.encoders.tracks import VideoCodec, VideoTrack
 
 # The muxer may hold packets of one track for as long as the other has none.
 _CONTAINER = {"max_interleave_delta": "0"}
@@ -35,7 +34,7 @@ def _codec(options: VideoOptions) -> VideoCodec:
     )
 
 
-class WebmEncoder:
+class WebmEncoder(FilmEncoder):
     """VP9 4:2:0, BT.709, with straight alpha in BlockAdditions, and Opus.
 
     The file is complete before its first byte can be taken: duration and seek index are written
@@ -44,6 +43,7 @@ class WebmEncoder:
     """
 
     def __init__(self, options: VideoOptions) -> None:
+        """Open the container."""
         size = options.width + options.width % 2, options.height + options.height % 2
         painter = options.backdrop.painter(*size)
 
@@ -51,36 +51,13 @@ class WebmEncoder:
             painted = painter.paint(pixels)
             return bleed_edges(painted) if options.backdrop.is_transparent else painted
 
-        self._sink = SeekableSink()
-        self._container = av.open(self._sink.file, "w", format="webm", options=_CONTAINER)
-        self._video = VideoTrack(self._container, _codec(options), options, size, prepare)
-        self._audio = (
-            AudioTrack(self._container, "libopus", _AUDIO_BITS_PER_S) if options.has_sound else None
-        )
-
-    def add_frame(self, pixels: NDArray[np.uint8]) -> None:
-        """See `VideoEncoder`."""
-        self._video.add(pixels)
-
-    def add_samples(self, samples: NDArray[np.float32]) -> None:
-        """See `VideoEncoder`."""
-        if self._audio is not None:
-            self._audio.add(samples)
+        self._file = SeekableSink()
+        container = av.open(self._file.file, "w", format="webm", options=_CONTAINER)
+        video = VideoTrack(container, _codec(options), options, size, prepare)
+        super().__init__(container, self._file, video)
+        self._add_audio("libopus", _AUDIO_BITS_PER_S, options)
 
     def finish(self) -> None:
         """See `VideoEncoder`."""
-        if self._audio is not None:
-            self._audio.finish()
-        self._video.finish()
-        self._container.close()
-        self._sink.seal()
-
-    def take(self, max_bytes: int) -> bytes:
-        """See `VideoEncoder`."""
-        return self._sink.take(max_bytes)
-
-    def close(self) -> None:
-        """See `VideoEncoder`."""
-        with contextlib.suppress(av.FFmpegError, OSError, ValueError):
-            self._container.close()
-        self._sink.clear()
+        super().finish()
+        self._file.seal()
