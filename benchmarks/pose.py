@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("models/starter/pose"))
     parser.add_argument("--canvas", type=Path, help="PNG to animate; default: a drawn character")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of the speech")
-    parser.add_argument("--quantum", type=float, default=1 / 64)
+    parser.add_argument("--quantum", type=float, default=1 / 128)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
     picture: Picture | None = None
@@ -256,7 +256,7 @@ def main() -> None:
         "stage_ms": stage_times(bench),
         "first_frame_ms": first_frames(bench),
         "encoding": encoding_costs(bench, options.quantum),
-        "quantum_psnr_db": quantum_errors(bench, [1 / 128, 1 / 64, 1 / 32, 1 / 16]),
+        "quantum_psnr_db": quantum_errors(bench, [1 / 256, 1 / 128, 1 / 64, 1 / 32]),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     report(result)

@@ -18,7 +18,7 @@ from .speak import Outcome, What, Who, make_speak
 from .standalone import standalone_services
 
 _PROMPT = "girl, long silver hair, violet eyes, blunt bangs, hair ribbon, navy sailor uniform"
-_SEED = 21
+_SEED = 17
 
 
 @dataclass(frozen=True, slots=True)

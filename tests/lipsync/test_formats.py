@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from kuchipaku_animation.cue_files import CueFormat, format_cues, to_dat, to_json, to_xml
 from kuchipaku_animation.cues import MouthCue, MouthShape
-from kuchipaku_lipsync.formats import CueFormat, format_cues, to_dat, to_json, to_xml
 from kuchipaku_lipsync.rhubarb import animate_phones
 from tests.lipsync.rhubarblog import read_runs
 

@@ -5,7 +5,7 @@ import pytest
 
 from kuchipaku_contract.errors import InvalidArgumentError, ResourceExhaustedError
 from kuchipaku_contract.limits import LIMITS
-from kuchipaku_lipsync.intake import AudioLayout, ByteBudget, check_chunk, intake_for
+from kuchipaku_lipsync.intake import AudioLayout, ByteBudget, intake_for
 from kuchipaku_media.pcm import PcmFormat
 
 
@@ -29,13 +29,6 @@ def test_duration_is_limited_while_samples_come_in() -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         intake.push(minute)
     assert caught.value.reason == "AUDIO_TOO_LONG"
-
-
-def test_pieces_are_limited() -> None:
-    check_chunk(bytes(LIMITS.max_chunk_bytes))
-    with pytest.raises(InvalidArgumentError) as caught:
-        check_chunk(bytes(LIMITS.max_chunk_bytes + 1))
-    assert caught.value.reason == "AUDIO_CHUNK_TOO_LARGE"
 
 
 def test_budget_gives_what_is_left_and_no_more() -> None:

@@ -50,6 +50,10 @@ def test_text_as_it_is_spoken(written: str, expected: str) -> None:
     assert spoken(written) == expected
 
 
+def test_endless_words_are_read_in_parts() -> None:
+    assert [len(word) for word in spoken("a" * 100).split()] == [40, 40, 20]
+
+
 @pytest.mark.parametrize("text", ["", "  \n", "...!?", "東京タワー", "Привет"])
 def test_text_without_english_words_has_no_tokens(text: str) -> None:
     assert spoken_tokens(text, KNOWN.__contains__) == []

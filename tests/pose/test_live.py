@@ -55,7 +55,7 @@ class Dialogue:
 async def test_no_frame_is_sent_beyond_the_credit(client: Client) -> None:
     await client.lend_canvas()
     talk = Dialogue(client)
-    await talk.send(client.config(), credit(4), *client.line("u"))
+    await talk.send(client.config(initial_credit=4), *client.line("u"))
     await talk.read_frames("u", 4)
     await talk.send(credit(5))
     await talk.read_frames("u", 9)
@@ -73,7 +73,7 @@ async def test_an_interruption_ends_one_line_and_the_next_one_plays(client: Clie
     talk = Dialogue(client)
     begin, cues, end = client.line("long")
     later = cue_batch([MouthCue(1.0, 1.5, MouthShape.D)])
-    await talk.send(client.config(), credit(3), begin, cues)
+    await talk.send(client.config(initial_credit=3), begin, cues)
     await talk.read_frames("long", 3)
     # What still comes for the interrupted line belongs to nobody.
     await talk.send(INTERRUPT, later, later, end, credit(100), *client.line("next"))
@@ -157,7 +157,7 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(
         before = len(asyncio.all_tasks())
         for _ in range(3):
             talk = Dialogue(client)
-            await talk.send(client.config(), credit(2), *client.line("u"), *client.line("v"))
+            await talk.send(client.config(initial_credit=2), *client.line("u"), *client.line("v"))
             await talk.read_frames("u", 2)
             assert metric("admission_used", admission="streams") == 1
             talk.call.cancel()
@@ -295,7 +295,7 @@ async def test_frames_of_speech_that_comes_late_are_late_but_not_dropped() -> No
 async def test_without_credit_live_frames_grow_stale() -> None:
     clock = Clock()
     purse = Credit()
-    purse.add(1)
+    purse.limit(1)
     async with live_stream(clock, credit=purse) as stream:
         put(stream, range(10))
         assert await drain(stream) == [0]

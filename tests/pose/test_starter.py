@@ -16,7 +16,8 @@ from kuchipaku_pose.view import make_view
 Picture = NDArray[np.uint8]
 
 FACE = (slice(32, 224), slice(160, 352))
-MOUTH = (slice(140, 192), slice(216, 296))
+LEVEL = 1.01 / 255
+"""One of 256 levels, which rounding may move."""
 
 
 @pytest.fixture(scope="module")
@@ -57,36 +58,46 @@ def test_the_pack_takes_the_45_parameters(engine: Engine) -> None:
     assert engine.space.names == PARAMETER_NAMES
 
 
+def mouth_of(engine: Engine, picture: Picture) -> tuple[slice, slice]:
+    """Return the rows and columns that opening the mouth changes."""
+    moved = change(render(engine, picture, mouth_aaa=1.0), render(engine, picture))
+    rows, columns = np.nonzero(moved > 0.1)
+    return slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+
+
 def test_the_neutral_pose_gives_the_picture_back(engine: Engine, picture: Picture) -> None:
     neutral = render(engine, picture)
-    assert psnr(neutral, picture) > 32
-    assert psnr(neutral[FACE], picture[FACE]) > 32
+    assert psnr(neutral, picture) > 35
+    assert psnr(neutral[FACE], picture[FACE]) > 30
 
 
 def test_the_mouth_moves_the_mouth_and_nothing_outside_the_face(
     engine: Engine, picture: Picture
 ) -> None:
+    rows, columns = mouth_of(engine, picture)
+    assert 140 < rows.start < rows.stop < 192
+    assert 216 < columns.start < columns.stop < 296
     moved = change(render(engine, picture, mouth_aaa=1.0), render(engine, picture))
-    assert moved[MOUTH].max() > 0.3
-    outside = moved.copy()
-    outside[FACE] = 0
-    assert outside.max() == 0
-    assert moved[MOUTH].sum() > 0.5 * moved.sum()
+    assert moved.max() > 0.4
+    moved[FACE] = 0
+    assert moved.max() <= LEVEL
 
 
 def test_mouth_shapes_differ_from_each_other(engine: Engine, picture: Picture) -> None:
     vowels = ["mouth_aaa", "mouth_iii", "mouth_uuu", "mouth_eee", "mouth_ooo"]
-    mouths = [render(engine, picture, **{vowel: 1.0})[MOUTH] for vowel in vowels]
-    mouths.append(render(engine, picture)[MOUTH])
+    box = mouth_of(engine, picture)
+    mouths = [render(engine, picture, **{vowel: 1.0})[box] for vowel in vowels]
+    mouths.append(render(engine, picture)[box])
     for i, one in enumerate(mouths):
         for other in mouths[:i]:
-            assert psnr(one, other) < 30
+            assert psnr(one, other) < 26
 
 
 def test_turning_the_head_moves_more_than_the_face(engine: Engine, picture: Picture) -> None:
     moved = change(render(engine, picture, head_y=0.8), render(engine, picture))
-    assert moved[:32].max() > 0.2
     assert np.isfinite(moved).all()
+    moved[FACE] = 0
+    assert moved.max() > 0.3
 
 
 def test_a_frame_is_the_same_every_time(engine: Engine, picture: Picture) -> None:

@@ -711,6 +711,7 @@ class SpeakConfig(_message.Message):
     MAX_LEAD_FIELD_NUMBER: _builtins.int
     RECOGNIZER_FIELD_NUMBER: _builtins.int
     FRAMES_DISABLED_FIELD_NUMBER: _builtins.int
+    INITIAL_CREDIT_FIELD_NUMBER: _builtins.int
     character: _builtins.str
     """"characters/{id}"."""
     pose_model: _builtins.str
@@ -718,7 +719,9 @@ class SpeakConfig(_message.Message):
     pacing: _session_pb2.Pacing.ValueType
     recognizer: _lipsync_service_pb2.Recognizer.ValueType
     frames_disabled: _builtins.bool
-    """Cues only, no frames: for clients that draw themselves."""
+    """Cues only, no frames: for clients that draw themselves. Timing has to come from the audio then."""
+    initial_credit: _builtins.int
+    """Frames that may be sent before any FrameCredit, 0-100000. Unset: credit is not used."""
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat: ...
     @_builtins.property
@@ -741,12 +744,15 @@ class SpeakConfig(_message.Message):
         max_lead: _duration_pb2.Duration | None = ...,
         recognizer: _lipsync_service_pb2.Recognizer.ValueType = ...,
         frames_disabled: _builtins.bool = ...,
+        initial_credit: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "audio_format", b"audio_format", "frame_format", b"frame_format", "max_lead", b"max_lead"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "frame_format", b"frame_format", "initial_credit", b"initial_credit", "max_lead", b"max_lead"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "audio_format", b"audio_format", "character", b"character", "frame_format", b"frame_format", "frames_disabled", b"frames_disabled", "max_lead", b"max_lead", "pacing", b"pacing", "pose_model", b"pose_model", "recognizer", b"recognizer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "character", b"character", "frame_format", b"frame_format", "frames_disabled", b"frames_disabled", "initial_credit", b"initial_credit", "max_lead", b"max_lead", "pacing", b"pacing", "pose_model", b"pose_model", "recognizer", b"recognizer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__initial_credit: _TypeAlias = _typing.Literal["initial_credit"]  # noqa: Y015
+    _WhichOneofArgType__initial_credit: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_credit) -> _WhichOneofReturnType__initial_credit | None: ...
 
 Global___SpeakConfig: _TypeAlias = SpeakConfig  # noqa: Y015
 
@@ -766,11 +772,13 @@ class SpeakUtterance(_message.Message):
     timing: Global___TimingSource.ValueType
     @_builtins.property
     def animation(self) -> _animation_pb2.AnimationOptions:
-        """Overrides the config's animation for this utterance."""
+        """Replaces the config's animation, as a whole, for this utterance."""
 
     @_builtins.property
     def resume_offset(self) -> _duration_pb2.Duration:
-        """Frames before this offset are not sent (the audio must be sent from its start all the same)."""
+        """Frames before this offset are not sent (the audio must be sent from its start all the same). The frames
+        behind are those of the first time only if the utterance has the id, or the animation the seed, of then.
+        """
 
     def __init__(
         self,
@@ -810,7 +818,7 @@ class SpeakResponse(_message.Message):
     @_builtins.property
     def frames(self) -> _frame_pb2.FrameBatch: ...
     @_builtins.property
-    def utterance_summary(self) -> _session_pb2.UtteranceSummary: ...
+    def utterance_summary(self) -> Global___SpeakUtteranceSummary: ...
     @_builtins.property
     def statistics(self) -> _pose_service_pb2.RenderStatistics:
         """Last message."""
@@ -822,7 +830,7 @@ class SpeakResponse(_message.Message):
         utterance_started: Global___SpeakUtteranceStarted | None = ...,
         cues: Global___SpeakCues | None = ...,
         frames: _frame_pb2.FrameBatch | None = ...,
-        utterance_summary: _session_pb2.UtteranceSummary | None = ...,
+        utterance_summary: Global___SpeakUtteranceSummary | None = ...,
         statistics: _pose_service_pb2.RenderStatistics | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cues", b"cues", "frames", b"frames", "payload", b"payload", "started", b"started", "statistics", b"statistics", "utterance_started", b"utterance_started", "utterance_summary", b"utterance_summary"]  # noqa: Y015
@@ -842,6 +850,7 @@ class SpeakStarted(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     CHARACTER_FIELD_NUMBER: _builtins.int
     POSE_MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    LOOK_AHEAD_FIELD_NUMBER: _builtins.int
     pose_model_version: _builtins.str
     @_builtins.property
     def config(self) -> Global___SpeakConfig:
@@ -849,16 +858,21 @@ class SpeakStarted(_message.Message):
 
     @_builtins.property
     def character(self) -> Global___Character: ...
+    @_builtins.property
+    def look_ahead(self) -> _duration_pb2.Duration:
+        """How much later than its cue a frame can be made."""
+
     def __init__(
         self,
         *,
         config: Global___SpeakConfig | None = ...,
         character: Global___Character | None = ...,
         pose_model_version: _builtins.str = ...,
+        look_ahead: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["character", b"character", "config", b"config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["character", b"character", "config", b"config", "look_ahead", b"look_ahead"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["character", b"character", "config", b"config", "pose_model_version", b"pose_model_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["character", b"character", "config", b"config", "look_ahead", b"look_ahead", "pose_model_version", b"pose_model_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -886,6 +900,38 @@ class SpeakUtteranceStarted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SpeakUtteranceStarted: _TypeAlias = SpeakUtteranceStarted  # noqa: Y015
+
+@_typing.final
+class SpeakUtteranceSummary(_message.Message):
+    """Sent when all frames of an utterance have been sent, or none will be any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    RECOGNIZER_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    recognizer: _lipsync_service_pb2.Recognizer.ValueType
+    """Who listened in the end. Unspecified where the caller sent the timing."""
+    @_builtins.property
+    def summary(self) -> _session_pb2.UtteranceSummary: ...
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_lipsync_service_pb2.RecognitionWarning]:
+        """What may explain poor cues."""
+
+    def __init__(
+        self,
+        *,
+        summary: _session_pb2.UtteranceSummary | None = ...,
+        recognizer: _lipsync_service_pb2.Recognizer.ValueType = ...,
+        warnings: _abc.Iterable[_lipsync_service_pb2.RecognitionWarning] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recognizer", b"recognizer", "summary", b"summary", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeakUtteranceSummary: _TypeAlias = SpeakUtteranceSummary  # noqa: Y015
 
 @_typing.final
 class SpeakCues(_message.Message):
@@ -917,6 +963,9 @@ class RenderVideoRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
     EXPRESSIONS_FIELD_NUMBER: _builtins.int
+    CUES_FIELD_NUMBER: _builtins.int
+    PHONES_FIELD_NUMBER: _builtins.int
+    VISEMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___RenderVideoConfig:
         """First message, exactly once."""
@@ -925,18 +974,29 @@ class RenderVideoRequest(_message.Message):
     def audio(self) -> _audio_pb2.AudioChunk: ...
     @_builtins.property
     def expressions(self) -> _animation_pb2.ExpressionBatch: ...
+    @_builtins.property
+    def cues(self) -> _cue_pb2.CueBatch:
+        """In place of recognition, where RenderVideoConfig.timing says so."""
+
+    @_builtins.property
+    def phones(self) -> _cue_pb2.PhoneBatch: ...
+    @_builtins.property
+    def visemes(self) -> _cue_pb2.VisemeBatch: ...
     def __init__(
         self,
         *,
         config: Global___RenderVideoConfig | None = ...,
         audio: _audio_pb2.AudioChunk | None = ...,
         expressions: _animation_pb2.ExpressionBatch | None = ...,
+        cues: _cue_pb2.CueBatch | None = ...,
+        phones: _cue_pb2.PhoneBatch | None = ...,
+        visemes: _cue_pb2.VisemeBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "expressions", b"expressions", "payload", b"payload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "cues", b"cues", "expressions", b"expressions", "payload", b"payload", "phones", b"phones", "visemes", b"visemes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "expressions", b"expressions", "payload", b"payload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "cues", b"cues", "expressions", b"expressions", "payload", b"payload", "phones", b"phones", "visemes", b"visemes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["config", "audio", "expressions"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["config", "audio", "expressions", "cues", "phones", "visemes"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -958,6 +1018,7 @@ class RenderVideoConfig(_message.Message):
     WIDTH_PX_FIELD_NUMBER: _builtins.int
     HEIGHT_PX_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
     character: _builtins.str
     """"characters/{id}"."""
     pose_model: _builtins.str
@@ -970,6 +1031,7 @@ class RenderVideoConfig(_message.Message):
     height_px: _builtins.int
     quality: _builtins.int
     """See ComposeVideoConfig."""
+    timing: Global___TimingSource.ValueType
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat: ...
     @_builtins.property
@@ -995,10 +1057,11 @@ class RenderVideoConfig(_message.Message):
         width_px: _builtins.int = ...,
         height_px: _builtins.int = ...,
         quality: _builtins.int = ...,
+        timing: Global___TimingSource.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "audio_format", b"audio_format", "background", b"background", "crop", b"crop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "audio_format", b"audio_format", "background", b"background", "character", b"character", "container", b"container", "crop", b"crop", "height_px", b"height_px", "pose_model", b"pose_model", "quality", b"quality", "recognizer", b"recognizer", "text", b"text", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "audio_format", b"audio_format", "background", b"background", "character", b"character", "container", b"container", "crop", b"crop", "height_px", b"height_px", "pose_model", b"pose_model", "quality", b"quality", "recognizer", b"recognizer", "text", b"text", "timing", b"timing", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -123,7 +123,8 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Speak(self, request_iterator, context):
-        """A session with one character: utterances in, cues and frames out.
+        """A session with one character: utterances in, cues and frames out. `started` comes as soon as the config
+        has been checked. An utterance that fails ends the session with its error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

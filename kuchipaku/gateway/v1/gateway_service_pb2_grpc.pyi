@@ -48,7 +48,9 @@ class GatewayServiceStub:
     UpdateCharacter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateCharacterRequest, _gateway_service_pb2.UpdateCharacterResponse]
     DeleteCharacter: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.DeleteCharacterRequest, _gateway_service_pb2.DeleteCharacterResponse]
     Speak: _grpc.StreamStreamMultiCallable[_gateway_service_pb2.SpeakRequest, _gateway_service_pb2.SpeakResponse]
-    """A session with one character: utterances in, cues and frames out."""
+    """A session with one character: utterances in, cues and frames out. `started` comes as soon as the config
+    has been checked. An utterance that fails ends the session with its error.
+    """
     RenderVideo: _grpc.StreamStreamMultiCallable[_gateway_service_pb2.RenderVideoRequest, _gateway_service_pb2.RenderVideoResponse]
     """One recording in, the bytes of one video file out."""
     BakeSprites: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.BakeSpritesRequest, _gateway_service_pb2.BakeSpritesResponse]
@@ -72,7 +74,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     UpdateCharacter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.UpdateCharacterRequest, _gateway_service_pb2.UpdateCharacterResponse]  # type: ignore[assignment]
     DeleteCharacter: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.DeleteCharacterRequest, _gateway_service_pb2.DeleteCharacterResponse]  # type: ignore[assignment]
     Speak: _aio.StreamStreamMultiCallable[_gateway_service_pb2.SpeakRequest, _gateway_service_pb2.SpeakResponse]  # type: ignore[assignment]
-    """A session with one character: utterances in, cues and frames out."""
+    """A session with one character: utterances in, cues and frames out. `started` comes as soon as the config
+    has been checked. An utterance that fails ends the session with its error.
+    """
     RenderVideo: _aio.StreamStreamMultiCallable[_gateway_service_pb2.RenderVideoRequest, _gateway_service_pb2.RenderVideoResponse]  # type: ignore[assignment]
     """One recording in, the bytes of one video file out."""
     BakeSprites: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.BakeSpritesRequest, _gateway_service_pb2.BakeSpritesResponse]  # type: ignore[assignment]
@@ -129,7 +133,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_gateway_service_pb2.SpeakRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.SpeakResponse], _abc.AsyncIterator[_gateway_service_pb2.SpeakResponse]]:
-        """A session with one character: utterances in, cues and frames out."""
+        """A session with one character: utterances in, cues and frames out. `started` comes as soon as the config
+        has been checked. An utterance that fails ends the session with its error.
+        """
 
     @_abc_1.abstractmethod
     def RenderVideo(

@@ -255,7 +255,7 @@ class RemoveBackgroundRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     ALPHA_MATTING_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
-    """PNG, WebP or JPEG; at most 20 MiB and 40 megapixels."""
+    """PNG, WebP or JPEG; at most 7 MiB and 40 megapixels."""
     model: _builtins.str
     """Name of a model; empty means the default."""
     alpha_matting: _builtins.bool
@@ -305,7 +305,7 @@ class FitCanvasRequest(_message.Message):
     IMAGE_FIELD_NUMBER: _builtins.int
     CHECK_ONLY_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
-    """PNG, WebP or JPEG; at most 20 MiB and 40 megapixels, each side at least 64 pixels."""
+    """PNG, WebP or JPEG; at most 7 MiB and 40 megapixels, each side at least 64 pixels."""
     check_only: _builtins.bool
     """Only check; the picture must already be 512x512."""
     def __init__(

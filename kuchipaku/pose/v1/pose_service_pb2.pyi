@@ -278,6 +278,7 @@ class RenderPosesConfig(_message.Message):
     FRAME_FORMAT_FIELD_NUMBER: _builtins.int
     FRAMES_PER_SECOND_FIELD_NUMBER: _builtins.int
     QUANTUM_FIELD_NUMBER: _builtins.int
+    INITIAL_CREDIT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a pack; empty means the default."""
     canvas_sha256: _builtins.str
@@ -286,6 +287,8 @@ class RenderPosesConfig(_message.Message):
     """Offsets of the frames are index / frames_per_second. 0 means 25."""
     quantum: _builtins.float
     """See AnimationOptions.quantum. Unset means 0: exact."""
+    initial_credit: _builtins.int
+    """Frames that may be sent before any FrameCredit, 0-100000. Unset: credit is not used."""
     @_builtins.property
     def frame_format(self) -> _frame_pb2.FrameFormat: ...
     def __init__(
@@ -296,13 +299,19 @@ class RenderPosesConfig(_message.Message):
         frame_format: _frame_pb2.FrameFormat | None = ...,
         frames_per_second: _builtins.float = ...,
         quantum: _builtins.float | None = ...,
+        initial_credit: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_quantum", b"_quantum", "frame_format", b"frame_format", "quantum", b"quantum"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "_quantum", b"_quantum", "frame_format", b"frame_format", "initial_credit", b"initial_credit", "quantum", b"quantum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quantum", b"_quantum", "canvas_sha256", b"canvas_sha256", "frame_format", b"frame_format", "frames_per_second", b"frames_per_second", "model", b"model", "quantum", b"quantum"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "_quantum", b"_quantum", "canvas_sha256", b"canvas_sha256", "frame_format", b"frame_format", "frames_per_second", b"frames_per_second", "initial_credit", b"initial_credit", "model", b"model", "quantum", b"quantum"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__initial_credit: _TypeAlias = _typing.Literal["initial_credit"]  # noqa: Y015
+    _WhichOneofArgType__initial_credit: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit"]  # noqa: Y015
     _WhichOneofReturnType__quantum: _TypeAlias = _typing.Literal["quantum"]  # noqa: Y015
     _WhichOneofArgType__quantum: _TypeAlias = _typing.Literal["_quantum", b"_quantum"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_credit) -> _WhichOneofReturnType__initial_credit | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quantum) -> _WhichOneofReturnType__quantum | None: ...
 
 Global___RenderPosesConfig: _TypeAlias = RenderPosesConfig  # noqa: Y015
@@ -480,10 +489,13 @@ class AnimateConfig(_message.Message):
     ANIMATION_FIELD_NUMBER: _builtins.int
     PACING_FIELD_NUMBER: _builtins.int
     MAX_LEAD_FIELD_NUMBER: _builtins.int
+    INITIAL_CREDIT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a pack; empty means the default."""
     canvas_sha256: _builtins.str
     pacing: _session_pb2.Pacing.ValueType
+    initial_credit: _builtins.int
+    """Frames that may be sent before any FrameCredit, 0-100000. Unset: credit is not used."""
     @_builtins.property
     def frame_format(self) -> _frame_pb2.FrameFormat: ...
     @_builtins.property
@@ -501,12 +513,15 @@ class AnimateConfig(_message.Message):
         animation: _animation_pb2.AnimationOptions | None = ...,
         pacing: _session_pb2.Pacing.ValueType = ...,
         max_lead: _duration_pb2.Duration | None = ...,
+        initial_credit: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "frame_format", b"frame_format", "max_lead", b"max_lead"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "frame_format", b"frame_format", "initial_credit", b"initial_credit", "max_lead", b"max_lead"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "canvas_sha256", b"canvas_sha256", "frame_format", b"frame_format", "max_lead", b"max_lead", "model", b"model", "pacing", b"pacing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "canvas_sha256", b"canvas_sha256", "frame_format", b"frame_format", "initial_credit", b"initial_credit", "max_lead", b"max_lead", "model", b"model", "pacing", b"pacing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__initial_credit: _TypeAlias = _typing.Literal["initial_credit"]  # noqa: Y015
+    _WhichOneofArgType__initial_credit: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_credit) -> _WhichOneofReturnType__initial_credit | None: ...
 
 Global___AnimateConfig: _TypeAlias = AnimateConfig  # noqa: Y015
 
@@ -525,7 +540,7 @@ class AnimateUtterance(_message.Message):
 
     @_builtins.property
     def animation(self) -> _animation_pb2.AnimationOptions:
-        """Overrides the config's animation for this utterance."""
+        """Replaces the config's animation, as a whole, for this utterance."""
 
     def __init__(
         self,

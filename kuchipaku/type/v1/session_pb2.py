@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkuchipaku/type/v1/session.proto\x12\x11kuchipaku.type.v1\x1a\x1egoogle/protobuf/duration.proto\";\n\x0cUtteranceEnd\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x0b\n\tInterrupt\"\"\n\x0b\x46rameCredit\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x05\"\x9c\x01\n\x10UtteranceSummary\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x66rame_count\x18\x03 \x01(\x05\x12\x1b\n\x13\x64ropped_frame_count\x18\x04 \x01(\x05\x12\x13\n\x0binterrupted\x18\x05 \x01(\x08*J\n\x06Pacing\x12\x16\n\x12PACING_UNSPECIFIED\x10\x00\x12\x12\n\x0ePACING_FASTEST\x10\x01\x12\x14\n\x10PACING_REAL_TIME\x10\x02\x42l\n\x14io.kuchipaku.type.v1P\x01Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\xaa\x02\x11Kuchipaku.Type.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkuchipaku/type/v1/session.proto\x12\x11kuchipaku.type.v1\x1a\x1egoogle/protobuf/duration.proto\";\n\x0cUtteranceEnd\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"5\n\tInterrupt\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\x12\n\nqueued_too\x18\x02 \x01(\x08\"\"\n\x0b\x46rameCredit\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x05\"\x9c\x01\n\x10UtteranceSummary\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x66rame_count\x18\x03 \x01(\x05\x12\x1b\n\x13\x64ropped_frame_count\x18\x04 \x01(\x05\x12\x13\n\x0binterrupted\x18\x05 \x01(\x08*J\n\x06Pacing\x12\x16\n\x12PACING_UNSPECIFIED\x10\x00\x12\x12\n\x0ePACING_FASTEST\x10\x01\x12\x14\n\x10PACING_REAL_TIME\x10\x02\x42l\n\x14io.kuchipaku.type.v1P\x01Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\xaa\x02\x11Kuchipaku.Type.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuchipaku.type.v1.session_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024io.kuchipaku.type.v1P\001Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\252\002\021Kuchipaku.Type.V1'
-  _globals['_PACING']._serialized_start=355
-  _globals['_PACING']._serialized_end=429
+  _globals['_PACING']._serialized_start=397
+  _globals['_PACING']._serialized_end=471
   _globals['_UTTERANCEEND']._serialized_start=86
   _globals['_UTTERANCEEND']._serialized_end=145
   _globals['_INTERRUPT']._serialized_start=147
-  _globals['_INTERRUPT']._serialized_end=158
-  _globals['_FRAMECREDIT']._serialized_start=160
-  _globals['_FRAMECREDIT']._serialized_end=194
-  _globals['_UTTERANCESUMMARY']._serialized_start=197
-  _globals['_UTTERANCESUMMARY']._serialized_end=353
+  _globals['_INTERRUPT']._serialized_end=200
+  _globals['_FRAMECREDIT']._serialized_start=202
+  _globals['_FRAMECREDIT']._serialized_end=236
+  _globals['_UTTERANCESUMMARY']._serialized_start=239
+  _globals['_UTTERANCESUMMARY']._serialized_end=395
 # @@protoc_insertion_point(module_scope)

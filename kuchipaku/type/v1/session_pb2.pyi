@@ -74,18 +74,29 @@ Global___UtteranceEnd: _TypeAlias = UtteranceEnd  # noqa: Y015
 
 @_typing.final
 class Interrupt(_message.Message):
-    """Stop the current utterance now ("the player skipped the line"). What was queued for it is dropped,
-    and an UtteranceSummary with `interrupted` follows.
+    """Stop an utterance now ("the player skipped the line"). What was queued for it is dropped, and its
+    summary says `interrupted`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    UTTERANCE_ID_FIELD_NUMBER: _builtins.int
+    QUEUED_TOO_FIELD_NUMBER: _builtins.int
+    utterance_id: _builtins.str
+    """Which one. Empty: the one that is being spoken, or the next one if none is. An utterance that is over
+    is not an error, so that an interrupt may cross its natural end.
+    """
+    queued_too: _builtins.bool
+    """Stop the utterances as well that were begun behind it."""
     def __init__(
         self,
+        *,
+        utterance_id: _builtins.str = ...,
+        queued_too: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queued_too", b"queued_too", "utterance_id", b"utterance_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -93,8 +104,8 @@ Global___Interrupt: _TypeAlias = Interrupt  # noqa: Y015
 
 @_typing.final
 class FrameCredit(_message.Message):
-    """The receiver has room for more frames. Once the first credit has been sent, the sender stays within
-    the sum of all credits; before, only flow control holds it.
+    """The receiver has room for more frames. The sender stays within the sum of the config's `initial_credit`
+    and all credits; without an `initial_credit` credit is not used, and only flow control holds the sender.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -35,7 +35,7 @@ class Limits:
     """Bounds on what callers may send and ask for. Use the instance `LIMITS`."""
 
     # Pictures
-    max_image_bytes: int = _limit(20 * MIB, "bytes", "encoded picture")
+    max_image_bytes: int = _limit(7 * MIB, "bytes", "encoded picture; fits into one message")
     max_image_pixels: int = _limit(40_000_000, "pixels", "width x height, read from the header")
     max_image_side_px: int = _limit(16_384, "pixels", "longer side of a picture")
     min_image_side_px: int = _limit(64, "pixels", "shorter side of a picture")
@@ -60,6 +60,8 @@ class Limits:
     max_expression_fade_s: float = _limit(60.0, "seconds", "fade of one expression change")
 
     # Streams and messages
+    max_frame_credit: int = _limit(100_000, "frames", "one credit, and the initial one")
+    max_images: int = _limit(16, "pictures", "one order of generated pictures")
     max_message_bytes: int = _limit(8 * MIB, "bytes", "one gRPC message, either way")
     max_frame_batch_bytes: int = _limit(
         1 * MIB, "bytes", "frames of one batch; a larger frame goes alone"
@@ -73,7 +75,9 @@ class Limits:
     max_request_id_chars: int = _limit(128, "characters", "request id given by a caller")
 
     # Videos and sprites
-    max_video_side_px: int = _limit(2_048, "pixels", "longer side of a video")
+    min_frame_side_px: int = _limit(128, "pixels", "shorter side of a rendered frame")
+    max_frame_side_px: int = _limit(1_024, "pixels", "longer side of a rendered frame")
+    max_video_side_px: int = _limit(2_048, "pixels", "longer side of a composed video")
     max_sprite_sheet_side_px: int = _limit(8_192, "pixels", "longer side of a sprite sheet")
     max_sprites: int = _limit(1_024, "sprites", "pictures of one sprite sheet")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -39,7 +41,8 @@ class Character:
     pose_model: str = ""
     expression: str = ""
     origin: Origin | None = None
-    request_id: str = ""
+    request_key: str = ""
+    """`RequestMark.key` of the request that made it; empty for one without an id."""
     etag: str = ""
     create_time: datetime = _NEVER
     update_time: datetime = _NEVER
@@ -75,6 +78,23 @@ class Character:
         for key in ("create_time", "update_time"):
             values[key] = datetime.fromisoformat(values[key])
         return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMark:
+    """How a request to make a character is known again when it is repeated."""
+
+    key: str
+    """Hexadecimal SHA-256 of owner and request id: request ids are an owner's own."""
+    content: str
+    """Hexadecimal SHA-256 of everything that was asked for."""
+
+    @classmethod
+    def of(cls, owner: str, request_id: str, content: bytes) -> RequestMark:
+        """The mark of a request with an id; `content` is the request in bytes."""
+        # Callers choose owners and ids; a hash keeps them from choosing paths.
+        key = hashlib.sha256(json.dumps([owner, request_id]).encode())
+        return cls(key.hexdigest(), hashlib.sha256(content).hexdigest())
 
 
 def parse_name(name: str, *, field_path: str = "name") -> str:

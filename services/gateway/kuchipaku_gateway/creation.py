@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
+
+from google.protobuf.json_format import MessageToDict, ParseDict
 
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.imagegen.v1 import imagegen_service_pb2 as imagegen_pb
 from kuchipaku_contract.errors import InternalError, InvalidArgumentError
-from kuchipaku_contract.limits import LIMITS
+from kuchipaku_contract.limits import LIMITS, MIB
 
-from .characters import Character, Origin, check_id, check_metadata, new_id
+from .characters import Character, Origin, RequestMark, check_id, check_metadata, new_id
 from .convert import to_message
 from .peers import Context, Peers, translated
-from .store import CharacterStore
+from .store import CharacterStore, Creation
 
 
 @dataclass(slots=True)
@@ -35,34 +38,33 @@ class CharacterMaker:
 
     async def create(
         self, request: pb.CreateCharacterRequest, context: Context
-    ) -> AsyncIterator[pb.CreateCharacterResponse]:
+    ) -> AsyncGenerator[pb.CreateCharacterResponse]:
         """Yield progress, then the result.
 
         Raises what the request's faults and the services behind call for.
         """
         _check(request)
-        earlier = await self._store.created_by(request.request_id)
+        mark = _mark_of(request)
+        earlier = await self._store.created_by(mark) if mark else None
         if earlier is not None:
-            result = pb.CreateCharacterResult(character=to_message(earlier))
-            yield pb.CreateCharacterResponse(result=result)
+            yield _result(earlier)
             return
         picture = _Picture(png=request.image.image)
         if request.WhichOneof("source") == "prompt":
-            async for step in self._generate(request.prompt, picture, context):
-                yield _progress("generate", step)
+            async with aclosing(self._generate(request.prompt, picture, context)) as steps:
+                async for step in steps:
+                    yield _progress("generate", step)
         yield _progress("fit", 0.0)
         fitted = await self._fit(picture, context)
         yield _progress("store", 0.0)
         character = _character_from(request, picture, fitted.canvas.sha256)
-        stored = await self._store.create(character, fitted.canvas.png)
-        result = pb.CreateCharacterResult(
-            character=to_message(stored), ignored_phrases=picture.ignored, checks=fitted.checks
-        )
-        yield pb.CreateCharacterResponse(result=result)
+        told = pb.CreateCharacterResult(ignored_phrases=picture.ignored, checks=fitted.checks)
+        new = Creation(character, MessageToDict(told))
+        yield _result(await self._store.create(new, fitted.canvas.png, mark))
 
     async def _generate(
         self, source: pb.PromptSource, picture: _Picture, context: Context
-    ) -> AsyncIterator[float]:
+    ) -> AsyncGenerator[float]:
         """Yield the share of steps done; the picture is put into `picture`."""
         request = imagegen_pb.GenerateImageRequest(
             prompt=source.prompt,
@@ -75,16 +77,20 @@ class CharacterMaker:
         model = source.model
         with translated("imagegen"):
             options = self._peers.connection.options(context)
-            async for answer in self._peers.imagegen.GenerateImage(request, **options):
-                kind = answer.WhichOneof("payload")
-                if kind == "started":
-                    model = answer.started.model
-                elif kind == "progress":
-                    yield answer.progress.step / max(1, answer.progress.step_count)
-                elif kind == "image":
-                    picture.png = answer.image.png
-                    picture.ignored = tuple(answer.image.ignored_phrases)
-                    picture.origin = Origin(source.prompt, answer.image.seed, model)
+            call = self._peers.imagegen.GenerateImage(request, **options)
+            try:
+                async for answer in call:
+                    kind = answer.WhichOneof("payload")
+                    if kind == "started":
+                        model = answer.started.model
+                    elif kind == "progress":
+                        yield answer.progress.step / max(1, answer.progress.step_count)
+                    elif kind == "image":
+                        picture.png = answer.image.png
+                        picture.ignored = tuple(answer.image.ignored_phrases)
+                        picture.origin = Origin(source.prompt, answer.image.seed, model)
+            finally:
+                call.cancel()
         if not picture.png:
             raise InternalError("No picture was generated.", reason="NO_PICTURE_GENERATED")
 
@@ -106,6 +112,13 @@ def _check(request: pb.CreateCharacterRequest) -> None:
     if source == "image" and not request.image.image:
         raise InvalidArgumentError(
             "The picture is empty.", reason="IMAGE_EMPTY", field="image.image"
+        )
+    if len(request.image.image) > LIMITS.max_image_bytes:
+        raise InvalidArgumentError(
+            f"The picture file is larger than the limit of {LIMITS.max_image_bytes // MIB} MiB.",
+            reason="IMAGE_TOO_LARGE",
+            field="image.image",
+            limit=LIMITS.max_image_bytes,
         )
     if source == "prompt" and not request.prompt.prompt.strip():
         raise InvalidArgumentError(
@@ -134,8 +147,22 @@ def _character_from(
         pose_model=request.defaults.pose_model,
         expression=request.defaults.expression,
         origin=picture.origin,
-        request_id=request.request_id,
     )
+
+
+def _mark_of(request: pb.CreateCharacterRequest) -> RequestMark | None:
+    """How the request is known again; None for one without an id."""
+    if not request.request_id:
+        return None
+    content = request.SerializeToString(deterministic=True)
+    return RequestMark.of(request.owner, request.request_id, content)
+
+
+def _result(made: Creation) -> pb.CreateCharacterResponse:
+    result = pb.CreateCharacterResult()
+    ParseDict(dict(made.notes), result, ignore_unknown_fields=True)
+    result.character.CopyFrom(to_message(made.character))
+    return pb.CreateCharacterResponse(result=result)
 
 
 def _progress(stage: str, fraction: float) -> pb.CreateCharacterResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Protocol
+from contextlib import ExitStack
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -13,189 +13,261 @@ from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor_pb
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
-from kuchipaku.type.v1 import animation_pb2, audio_pb2, cue_pb2, frame_pb2, session_pb2
+from kuchipaku.type.v1 import cue_pb2, frame_pb2, session_pb2
+from kuchipaku_contract.errors import FailedPreconditionError
+from kuchipaku_contract.limits import LIMITS, MIB
 from kuchipaku_contract.streams import check_chunk, misplaced
 
+from .calls import PeerStream, patiently
 from .characters import Character
-from .peers import Context, Peers, translated
-from .pipeline import Feed, Job, Outcome, Pipeline, seconds
+from .drawing import Drawing, Drawn
+from .feed import Feed, Room
+from .listening import Heard, Listening
+from .scope import Scope
 from .streams import Send, together
+from .utterance import check_text, check_timing, recognises
+
+_Compositor = PeerStream[compositor_pb.ComposeVideoRequest, compositor_pb.ComposeVideoResponse]
 
 _UTTERANCE = "video"
+_DEFAULT_FPS = 25.0
+# Room for the frames that deltas between the services refer to.
+_REFERENCE_WINDOW_BYTES = 16 * MIB
 
 
 class Film:
     """The making of one video: audio to lip sync and compositor, frames to the compositor."""
 
-    def __init__(
-        self, config: pb.RenderVideoConfig, character: Character, peers: Peers, pipeline: Pipeline
-    ) -> None:
-        """Make a film as `config` says."""
+    def __init__(self, config: pb.RenderVideoConfig, character: Character, scope: Scope) -> None:
+        """Serve the call of `scope`. Raises what is wrong with the config."""
+        check_text(config.text, "config.text")
+        check_timing(config.timing, "config.timing")
         self._config = config
         self._character = character
-        self._peers = peers
-        self._pipeline = pipeline
-        self._feed = Feed()
-        self._to_compositor: asyncio.Queue[compositor_pb.ComposeVideoRequest | None] = (
-            asyncio.Queue(8)
-        )
-        self._compositor_ready = asyncio.Event()
+        self._scope = scope
+        # As much as the longest recording may have: nothing that is within the limits is refused.
+        self._feed = Feed(Room(LIMITS.max_audio_bytes))
+        self._to_compositor: asyncio.Queue[compositor_pb.ComposeVideoRequest | None]
+        self._to_compositor = asyncio.Queue(8)
         self._composed = compositor_pb.ComposeVideoSummary()
         self._frames_seen = 0
         self._frames_expected = 0
 
     async def run(
-        self,
-        requests: AsyncIterator[pb.RenderVideoRequest],
-        send: Send[pb.RenderVideoResponse],
-        context: Context,
+        self, requests: AsyncIterator[pb.RenderVideoRequest], send: Send[pb.RenderVideoResponse]
     ) -> None:
         """Serve the call to its end; `requests` are those behind the config."""
         self._send = send
-        with translated("compositor"):
-            call = self._peers.compositor.ComposeVideo(**self._peers.connection.options(context))
-            try:
-                async with together() as tasks:
-                    tasks.create_task(self._read(requests))
-                    tasks.create_task(self._write_to_compositor(call))
-                    composing = tasks.create_task(self._read_from_compositor(call))
-                    outcome = await self._pipeline.run(self._job(), self._feed, self)
-                    await self._to_compositor.put(None)
-                    composing_seconds = await composing
-            finally:
-                call.cancel()
-        outcome.stage_seconds["compositor"] = composing_seconds
-        await send(pb.RenderVideoResponse(summary=self._summary(outcome)))
-
-    def _job(self) -> Job:
-        config = self._config
-        animation = animation_pb2.AnimationOptions()
-        animation.CopyFrom(config.animation)
-        if not animation.expression:
-            animation.expression = self._character.expression
-        frame_format = frame_pb2.FrameFormat(
-            encoding=frame_pb2.FRAME_ENCODING_DELTA_ZSTD,
-            width_px=config.width_px,
-            height_px=config.height_px,
-        )
-        if config.HasField("crop"):
-            frame_format.crop.CopyFrom(config.crop)
-        return Job(
-            utterance=pose_pb.AnimateUtterance(utterance_id=_UTTERANCE),
-            animate=pose_pb.AnimateConfig(
-                model=config.pose_model or self._character.pose_model,
-                canvas_sha256=self._character.canvas_sha256,
-                frame_format=frame_format,
-                animation=animation,
-                pacing=session_pb2.PACING_FASTEST,
-            ),
-            recognize=lipsync_pb.RecognizeCuesConfig(
-                audio_format=config.audio_format, text=config.text, recognizer=config.recognizer
-            ),
-        )
-
-    async def _read(self, requests: AsyncIterator[pb.RenderVideoRequest]) -> None:
-        async for request in requests:
-            kind = request.WhichOneof("payload")
-            if kind == "audio":
-                await self._read_audio(request.audio)
-            elif kind == "expressions":
-                expressions = pose_pb.AnimateRequest(expressions=request.expressions)
-                self._feed.controls.put_nowait(expressions)
-            else:
-                raise misplaced(kind)
-        self._feed.audio.put_nowait(None)
-
-    async def _read_audio(self, chunk: audio_pb2.AudioChunk) -> None:
-        check_chunk(chunk.data)
-        self._feed.audio.put_nowait(chunk.data)
-        # The compositor takes the config first, which is known when the pose service has answered.
-        await self._compositor_ready.wait()
-        await self._to_compositor.put(compositor_pb.ComposeVideoRequest(audio=chunk))
-
-    async def _write_to_compositor(self, call: _ComposeCall) -> None:
-        while (request := await self._to_compositor.get()) is not None:
-            await call.write(request)
-        await call.done_writing()
-
-    async def _read_from_compositor(self, call: _ComposeCall) -> float:
         begun = time.monotonic()
-        while isinstance(answer := await call.read(), compositor_pb.ComposeVideoResponse):
-            kind = answer.WhichOneof("payload")
-            if kind == "started":
-                started = pb.RenderVideoStarted(
-                    config=self._config, media_type=answer.started.media_type
+        with ExitStack() as calls:
+            # Nothing of the recording is read before all three have accepted the work.
+            compositor, composing = await self._open_compositor()
+            calls.callback(compositor.cancel)
+            drawing = await Drawing.open(self._scope, self._animate_config())
+            calls.callback(drawing.cancel)
+            listening = await self._open_listening()
+            if listening is not None:
+                calls.callback(listening.cancel)
+            await self._announce(composing, drawing, listening)
+            async with together() as tasks:
+                tasks.create_task(self._read(requests))
+                tasks.create_task(self._write_to_compositor(compositor))
+                finished = tasks.create_task(self._read_from_compositor(compositor))
+                hearing = tasks.create_task(self._listen(listening))
+                drawn = await drawing.run(
+                    pose_pb.AnimateUtterance(utterance_id=_UTTERANCE),
+                    self._feed,
+                    self._ignore,
+                    self._on_frames,
                 )
-                started.config.background.ClearField("image")
-                await self._send(pb.RenderVideoResponse(started=started))
-            elif kind == "chunk":
-                await self._send(pb.RenderVideoResponse(chunk=answer.chunk))
-            elif kind == "summary":
-                self._composed = answer.summary
-        return time.monotonic() - begun
+                await self._to_compositor.put(None)
+                await finished
+                heard = await hearing
+        composing_s = time.monotonic() - begun
+        summary = self._summary(heard, drawn, composing_s)
+        await send(pb.RenderVideoResponse(summary=summary))
 
-    # What the pipeline tells
+    # Opening
 
-    async def on_animation_started(self, started: pose_pb.AnimateStarted) -> None:
-        """Open the compositor with the format of the frames that will come."""
-        self._config.animation.CopyFrom(started.config.animation)
-        self._config.pose_model = started.config.model
+    async def _open_compositor(self) -> tuple[_Compositor, compositor_pb.ComposeVideoStarted]:
         config = compositor_pb.ComposeVideoConfig(
             container=self._config.container,
-            frame_format=started.config.frame_format,
-            frames_per_second=started.config.animation.frames_per_second,
+            frame_format=self._frame_format(),
+            frames_per_second=self._config.animation.frames_per_second or _DEFAULT_FPS,
             audio_format=self._config.audio_format,
             quality=self._config.quality,
         )
         if self._config.HasField("background"):
             config.background.CopyFrom(self._config.background)
-        await self._to_compositor.put(compositor_pb.ComposeVideoRequest(config=config))
-        self._compositor_ready.set()
 
-    async def on_utterance_started(self, utterance_id: str, seed: int) -> None:
-        """Nothing to tell."""
+        async def attempt() -> tuple[_Compositor, compositor_pb.ComposeVideoStarted]:
+            peers = self._scope.peers
+            options = peers.connection.options(self._scope.context)
+            call = peers.compositor.ComposeVideo(**options)
+            stream: _Compositor = PeerStream("compositor", call, compositor_pb.ComposeVideoResponse)
+            try:
+                request = compositor_pb.ComposeVideoRequest(config=config)
+                return stream, (await stream.first(request)).started
+            except BaseException:
+                stream.cancel()
+                raise
 
-    async def on_cues(self, cues: cue_pb2.CueBatch) -> None:
-        """Pass them on, and learn how many frames there will be."""
+        return await patiently(attempt, self._scope.patience_s)
+
+    def _frame_format(self) -> frame_pb2.FrameFormat:
+        """The format between pose and compositor, spelt out, as both have to be told the same."""
+        config = self._config
+        crop = frame_pb2.Crop(
+            left_px=0, top_px=0, width_px=LIMITS.canvas_side_px, height_px=LIMITS.canvas_side_px
+        )
+        if config.HasField("crop"):
+            crop.CopyFrom(config.crop)
+        return frame_pb2.FrameFormat(
+            encoding=frame_pb2.FRAME_ENCODING_DELTA_ZSTD,
+            width_px=config.width_px or crop.width_px,
+            height_px=config.height_px or crop.height_px,
+            crop=crop,
+            reference_window_bytes=_REFERENCE_WINDOW_BYTES,
+        )
+
+    def _animate_config(self) -> pose_pb.AnimateConfig:
+        config = pose_pb.AnimateConfig(
+            model=self._config.pose_model or self._character.pose_model,
+            canvas_sha256=self._character.canvas_sha256,
+            frame_format=self._frame_format(),
+            animation=self._config.animation,
+            pacing=session_pb2.PACING_FASTEST,
+        )
+        if not config.animation.expression:
+            config.animation.expression = self._character.expression
+        if not config.animation.frames_per_second:
+            config.animation.frames_per_second = _DEFAULT_FPS
+        return config
+
+    async def _open_listening(self) -> Listening | None:
+        if not recognises(self._config.timing):
+            return None
+        config = lipsync_pb.RecognizeCuesConfig(
+            audio_format=self._config.audio_format,
+            text=self._config.text,
+            recognizer=self._config.recognizer,
+        )
+        return await Listening.open(self._scope, config)
+
+    async def _announce(
+        self,
+        composing: compositor_pb.ComposeVideoStarted,
+        drawing: Drawing,
+        listening: Listening | None,
+    ) -> None:
+        effective = pb.RenderVideoConfig()
+        effective.CopyFrom(self._config)
+        effective.container = composing.config.container
+        effective.quality = composing.config.quality
+        effective.background.CopyFrom(composing.config.background)
+        drawn = drawing.started.config
+        effective.pose_model = drawn.model
+        effective.animation.CopyFrom(drawn.animation)
+        effective.crop.CopyFrom(drawn.frame_format.crop)
+        effective.width_px = drawn.frame_format.width_px
+        effective.height_px = drawn.frame_format.height_px
+        if listening is not None:
+            effective.recognizer = listening.started.config.recognizer
+        self._fps = drawn.animation.frames_per_second
+        started = pb.RenderVideoStarted(config=effective, media_type=composing.media_type)
+        await self._send(pb.RenderVideoResponse(started=started))
+
+    # Reading
+
+    async def _read(self, requests: AsyncIterator[pb.RenderVideoRequest]) -> None:
+        known = not recognises(self._config.timing)
+        async for request in requests:
+            kind = request.WhichOneof("payload")
+            if kind == "audio":
+                check_chunk(request.audio.data)
+                if not known:
+                    self._feed.add_audio(request.audio.data)
+                audio = compositor_pb.ComposeVideoRequest(audio=request.audio)
+                await self._to_compositor.put(audio)
+            elif kind == "expressions":
+                self._feed.add(pose_pb.AnimateRequest(expressions=request.expressions))
+            elif kind == "cues" and known:
+                await self._on_cues(request.cues)
+            elif kind is None or kind == "config":
+                raise misplaced(kind)
+            else:
+                raise FailedPreconditionError(
+                    f"The video's timing does not come from {kind}.",
+                    reason="TIMING_SOURCE_MISMATCH",
+                    field=kind,
+                )
+        self._feed.end_audio()
+        if known:
+            end = session_pb2.UtteranceEnd()
+            self._feed.add(pose_pb.AnimateRequest(utterance_end=end))
+
+    # Working
+
+    async def _listen(self, listening: Listening | None) -> Heard:
+        if listening is None:
+            return Heard()
+
+        async def on_progress(fraction: float) -> None:
+            await self._tell_progress("lipsync", fraction)
+
+        heard = await listening.run(self._feed, self._on_cues, on_progress)
+        end = session_pb2.UtteranceEnd(duration=heard.summary.duration)
+        self._feed.add(pose_pb.AnimateRequest(utterance_end=end))
+        return heard
+
+    async def _on_cues(self, cues: cue_pb2.CueBatch) -> None:
         if cues.cues:
-            end = seconds(cues.cues[-1].end_offset)
-            rate = self._config.animation.frames_per_second
-            self._frames_expected = max(1, round(end * rate))
+            end = cues.cues[-1].end_offset.ToTimedelta().total_seconds()
+            self._frames_expected = max(1, round(end * self._fps))
+        self._feed.add(pose_pb.AnimateRequest(cues=cues))
         await self._send(pb.RenderVideoResponse(cues=cues))
 
-    async def on_progress(self, stage: str, fraction: float) -> None:
-        """Pass it on."""
-        progress = pb.RenderVideoProgress(stage=stage, fraction=fraction)
-        await self._send(pb.RenderVideoResponse(progress=progress))
+    async def _ignore(self, started: pose_pb.AnimateUtteranceStarted) -> None:
+        """There is one utterance, and the client knows."""
 
-    async def on_frames(self, frames: frame_pb2.FrameBatch) -> None:
-        """Hand them to the compositor."""
+    async def _on_frames(self, frames: frame_pb2.FrameBatch) -> None:
         self._frames_seen += len(frames.frames)
         await self._to_compositor.put(compositor_pb.ComposeVideoRequest(frames=frames))
         if self._frames_expected:
-            await self.on_progress("render", min(1.0, self._frames_seen / self._frames_expected))
+            await self._tell_progress("render", self._frames_seen / self._frames_expected)
 
-    def _summary(self, outcome: Outcome) -> pb.RenderVideoSummary:
+    async def _tell_progress(self, stage: str, fraction: float) -> None:
+        progress = pb.RenderVideoProgress(stage=stage, fraction=min(1.0, fraction))
+        await self._send(pb.RenderVideoResponse(progress=progress))
+
+    async def _write_to_compositor(self, stream: _Compositor) -> None:
+        while (request := await self._to_compositor.get()) is not None:
+            if not await stream.write(request):
+                return
+        await stream.done_writing()
+
+    async def _read_from_compositor(self, stream: _Compositor) -> None:
+        async for answer in stream.responses():
+            kind = answer.WhichOneof("payload")
+            if kind == "chunk":
+                await self._send(pb.RenderVideoResponse(chunk=answer.chunk))
+            elif kind == "summary":
+                self._composed = answer.summary
+
+    def _summary(self, heard: Heard, drawn: Drawn, seconds: float) -> pb.RenderVideoSummary:
+        stages = {"lipsync": heard.seconds, "pose": drawn.seconds, "compositor": seconds}
         times = [
             pb.StageTime(
                 stage=stage, duration=Duration(seconds=int(s), nanos=int(s % 1 * 1_000_000_000))
             )
-            for stage, s in outcome.stage_seconds.items()
+            for stage, s in stages.items()
         ]
         return pb.RenderVideoSummary(
             duration=self._composed.duration,
             frame_count=self._composed.frame_count,
             size_bytes=self._composed.size_bytes,
-            recognizer=outcome.recognition.recognizer,
-            warnings=outcome.recognition.warnings,
-            statistics=outcome.statistics,
+            recognizer=heard.summary.recognizer,
+            warnings=heard.summary.warnings,
+            statistics=drawn.statistics,
             stage_times=times,
         )
-
-
-class _ComposeCall(Protocol):
-    """The part of a bidirectional call that is used here."""
-
-    async def write(self, request: compositor_pb.ComposeVideoRequest) -> None: ...
-    async def done_writing(self) -> None: ...
-    async def read(self) -> compositor_pb.ComposeVideoResponse | object: ...

@@ -22,7 +22,7 @@ async def build(context: ServiceContext[GatewaySettings]) -> Sequence[Service]:
         await connect_peers(context),
         CharacterStore(settings.store_url),
         sessions=Admission("sessions", settings.sessions, metrics=metrics),
-        videos=Admission("videos", settings.sessions, settings.queue_limit, metrics=metrics),
+        videos=Admission("videos", settings.videos, settings.queue_limit, metrics=metrics),
         creations=Admission("creations", settings.creations, settings.queue_limit, metrics=metrics),
     )
     descriptor = pb.DESCRIPTOR.services_by_name["GatewayService"]

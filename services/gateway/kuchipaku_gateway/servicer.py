@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.gateway.v1 import gateway_service_pb2_grpc as pb_grpc
-from kuchipaku_contract.errors import InvalidArgumentError, UnimplementedError
+from kuchipaku_contract.errors import (
+    DeadlineExceededError,
+    InvalidArgumentError,
+    UnimplementedError,
+)
 from kuchipaku_contract.limits import LIMITS, MIB
-from kuchipaku_contract.streams import take_config
+from kuchipaku_contract.streams import RequestT, take_config
 from kuchipaku_runtime import Admission
 
 from .characters import Character, check_metadata, parse_name
@@ -18,8 +24,8 @@ from .convert import to_message
 from .creation import CharacterMaker
 from .film import Film
 from .peers import Context, Peers
-from .pipeline import Pipeline
-from .session import SpeakSession
+from .scope import Scope
+from .session import SessionOptions, SpeakSession
 from .settings import GatewaySettings
 from .store import CharacterStore, page_token, parse_page_token
 from .streams import Send, produced
@@ -46,13 +52,18 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
         self._videos = videos
         self._creations = creations
         self._maker = CharacterMaker(peers, store)
+        self._session_options = SessionOptions(
+            room_bytes=settings.backlog_mib * MIB,
+            idle_timeout_s=settings.idle_timeout_s,
+        )
 
     async def CreateCharacter(  # noqa: N802 - the protocol's name
         self, request: pb.CreateCharacterRequest, context: Context
     ) -> AsyncIterator[pb.CreateCharacterResponse]:
         """Make a character."""
-        async with self._creations.slot():
-            async for answer in self._maker.create(request, context):
+        making = self._maker.create(request, context)
+        async with self._creations.slot(), aclosing(making) as answers:
+            async for answer in answers:
                 yield answer
 
     async def GetCharacter(  # noqa: N802
@@ -92,10 +103,15 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
     ) -> pb.UpdateCharacterResponse:
         """Change a character's metadata."""
         sent = request.character
-        present = await self._store.get(parse_name(sent.name, field_path="character.name"))
-        changed = _merged(present, sent, list(request.update_mask.paths))
-        check_metadata(changed.display_name, changed.owner, changed.labels, at="character.")
-        stored = await self._store.update(changed, etag=sent.etag or present.etag)
+        character_id = parse_name(sent.name, field_path="character.name")
+        mask = list(request.update_mask.paths)
+
+        def change(present: Character) -> Character:
+            changed = _merged(present, sent, mask)
+            check_metadata(changed.display_name, changed.owner, changed.labels, at="character.")
+            return changed
+
+        stored = await self._store.update(character_id, change, etag=sent.etag)
         return pb.UpdateCharacterResponse(character=to_message(stored))
 
     async def DeleteCharacter(  # noqa: N802
@@ -109,34 +125,48 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
         self, request_iterator: AsyncIterator[pb.SpeakRequest], context: Context
     ) -> AsyncIterator[pb.SpeakResponse]:
         """Serve a live session."""
+        config = (await self._config(request_iterator)).config
         async with self._sessions.slot():
-            config = (await take_config(request_iterator)).config
             character = await self._character(config.character)
-            pipeline = Pipeline(self._peers, self._store, context)
-            room = self._settings.pending_audio_mib * MIB
-            session = SpeakSession(config, character, pipeline, room)
+            session = SpeakSession(config, character, self._scope(context), self._session_options)
 
             async def run(send: Send[pb.SpeakResponse]) -> None:
                 await session.run(request_iterator, send)
 
-            async for answer in produced(run):
-                yield answer
+            async with aclosing(produced(run)) as answers:
+                async for answer in answers:
+                    yield answer
 
     async def RenderVideo(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.RenderVideoRequest], context: Context
     ) -> AsyncIterator[pb.RenderVideoResponse]:
         """Make a video."""
+        config = (await self._config(request_iterator)).config
         async with self._videos.slot():
-            config = (await take_config(request_iterator)).config
             character = await self._character(config.character)
-            pipeline = Pipeline(self._peers, self._store, context)
-            film = Film(config, character, self._peers, pipeline)
+            film = Film(config, character, self._scope(context))
 
             async def run(send: Send[pb.RenderVideoResponse]) -> None:
-                await film.run(request_iterator, send, context)
+                await film.run(request_iterator, send)
 
-            async for answer in produced(run):
-                yield answer
+            async with aclosing(produced(run)) as answers:
+                async for answer in answers:
+                    yield answer
+
+    async def _config(self, requests: AsyncIterator[RequestT]) -> RequestT:
+        """The config, for which no slot is held: a silent client costs nothing."""
+        try:
+            async with asyncio.timeout(self._settings.config_timeout_s):
+                return await take_config(requests)
+        except TimeoutError:
+            raise DeadlineExceededError(
+                "The config did not come.",
+                reason="CONFIG_LATE",
+                limit_s=self._settings.config_timeout_s,
+            ) from None
+
+    def _scope(self, context: Context) -> Scope:
+        return Scope(context, self._peers, self._store, self._settings.peer_patience_s)
 
     async def _character(self, name: str) -> Character:
         return await self._store.get(parse_name(name, field_path="config.character"))

@@ -32,17 +32,29 @@ class GatewaySettings(ServiceSettings):
         description="fsspec URL of the character store, for example file:///var/lib/kuchipaku.",
     )
     sessions: int = Field(
-        64, ge=1, le=10_000, description="Speak sessions and videos served at the same time."
+        default=32, ge=1, le=10_000, description="Speak sessions served at the same time."
     )
+    videos: int = Field(default=4, ge=1, le=1000, description="Videos made at the same time.")
     creations: int = Field(
         default=8, ge=1, le=1000, description="Characters made at the same time."
     )
     queue_limit: int = Field(
-        16,
+        default=16,
         ge=0,
         le=1024,
         description="Videos and creations that may wait before others are refused.",
     )
-    pending_audio_mib: int = Field(
-        64, ge=1, le=1024, description="Audio of utterances not yet begun that a session may hold."
+    backlog_mib: int = Field(
+        default=64, ge=1, le=1024, description="What may wait in a session, above all audio."
+    )
+    config_timeout_s: float = Field(
+        default=30.0, gt=0, description="How long a stream may take to send its config."
+    )
+    idle_timeout_s: float = Field(
+        default=600.0, gt=0, description="How long a session may do nothing."
+    )
+    peer_patience_s: float = Field(
+        default=10.0,
+        ge=0,
+        description="How long a full service behind is asked again before a call fails.",
     )

@@ -3,22 +3,19 @@
 Layout below the root::
 
     characters/{id}.json        one record a character
-    requests/{request id}.json  the character that a request made, for repeated requests
+    requests/{key}.json         what a request with an id made, for its repetitions
     canvases/{sha256}.png       shared by all characters with these pixels
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
-
-import fsspec
+from typing import Any, TypeVar
 
 from kuchipaku_contract.errors import (
     AlreadyExistsError,
@@ -28,7 +25,10 @@ from kuchipaku_contract.errors import (
     NotFoundError,
 )
 
-from .characters import Character
+from .characters import Character, RequestMark
+from .files import Files
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +39,45 @@ class Page:
     next_token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A character and what its maker was told beside it."""
+
+    character: Character
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-ready; a repeated request gets the same."""
+
+
 class CharacterStore:
     """Keeps characters. Methods are coroutines; the file system works in threads.
 
-    Writers within this process exclude each other. Two gateways on one store may overwrite each
-    other's update of the same character at the same instant; an etag sent along narrows that to
-    the time of a write.
+    Writers within this process exclude each other; what one has begun is finished even if its
+    caller goes away. Two gateways on one store may overwrite each other's update of the same
+    character at the same instant; an etag sent along narrows that to the time of a write.
     """
 
     def __init__(self, url: str) -> None:
         """Open the store at an fsspec URL, for example ``file:///var/lib/kuchipaku``."""
-        self._fs, root = fsspec.core.url_to_fs(url, auto_mkdir=True)
-        self._root = root.rstrip("/")
+        self._files = Files(url)
         self._lock = asyncio.Lock()
+        self._writing: set[asyncio.Task[Any]] = set()
 
-    async def create(self, character: Character, canvas_png: bytes) -> Character:
+    async def create(
+        self, new: Creation, canvas_png: bytes, request: RequestMark | None = None
+    ) -> Creation:
         """Store a new character and its canvas.
 
-        A repeated `request_id` answers with the character that the first request made.
-        Raises `AlreadyExistsError` if the id is taken.
+        A repeated `request` answers with what the first one made. Raises what `created_by`
+        raises, and `AlreadyExistsError` if the id is taken.
         """
-        async with self._lock:
-            return await asyncio.to_thread(self._create, character, canvas_png)
+        return await self._alone(lambda: self._create(new, canvas_png, request))
 
-    async def created_by(self, request_id: str) -> Character | None:
-        """The character that a request made earlier, if any."""
-        if not request_id:
-            return None
-        return await asyncio.to_thread(self._created_by, request_id)
+    async def created_by(self, request: RequestMark) -> Creation | None:
+        """What the same request made earlier, if it did.
+
+        Raises `InvalidArgumentError` where its id belonged to a request for something else.
+        """
+        return await asyncio.to_thread(self._created_by, request)
 
     async def get(self, character_id: str) -> Character:
         """The character of that id. Raises `NotFoundError`."""
@@ -74,7 +85,7 @@ class CharacterStore:
 
     async def canvas_png(self, sha256: str) -> bytes:
         """The canvas with that hash as PNG. Raises `NotFoundError`."""
-        data = await asyncio.to_thread(self._read, self._canvas_path(sha256))
+        data = await asyncio.to_thread(self._files.read, _canvas_path(sha256))
         if data is None:
             raise NotFoundError(
                 "The canvas is not in the store.", reason="CANVAS_NOT_FOUND", canvas_sha256=sha256
@@ -85,61 +96,104 @@ class CharacterStore:
         """Up to `size` characters with ids behind `after`, filtered, ordered by id."""
         return await asyncio.to_thread(self._list, size, after, owner, labels)
 
-    async def update(self, changed: Character, *, etag: str) -> Character:
-        """Overwrite a character; a non-empty `etag` must be the present one.
+    async def update(
+        self, character_id: str, change: Callable[[Character], Character], *, etag: str = ""
+    ) -> Character:
+        """Overwrite a character by what `change` makes of the present one.
 
-        Raises `NotFoundError` and, for another etag, `FailedPreconditionError`.
+        A non-empty `etag` must be the present one. Raises `NotFoundError`, for another etag
+        `FailedPreconditionError`, and what `change` raises.
         """
-        async with self._lock:
-            present = await asyncio.to_thread(self._get, changed.character_id)
-            _check_etag(present, etag)
-            stamped = changed.stamped(now=datetime.now(UTC))
-            await asyncio.to_thread(self._write_record, stamped)
-            return stamped
+        return await self._alone(lambda: self._update(character_id, change, etag))
 
     async def delete(self, character_id: str, *, etag: str) -> None:
         """Remove a character, and its canvas if no other character has it.
 
         Raises like `update`.
         """
-        async with self._lock:
-            await asyncio.to_thread(self._delete, character_id, etag)
+        await self._alone(lambda: self._delete(character_id, etag))
+
+    async def _alone(self, write: Callable[[], T]) -> T:
+        """Run `write` in a thread while no other does.
+
+        A thread cannot be cancelled. Where the caller is, the lock stays taken until its thread
+        has ended, or another writer would come in between.
+        """
+        await self._lock.acquire()
+        task = asyncio.create_task(self._write_and_release(write))
+        self._writing.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def _write_and_release(self, write: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(write)
+        finally:
+            self._lock.release()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._writing.discard(task)
+        if not task.cancelled():
+            task.exception()  # taken note of, in case nobody waits for it any more
 
     # Everything below runs in worker threads.
 
-    def _create(self, character: Character, canvas_png: bytes) -> Character:
-        if character.request_id and (earlier := self._created_by(character.request_id)):
+    def _create(self, new: Creation, canvas_png: bytes, request: RequestMark | None) -> Creation:
+        if request is not None and (earlier := self._created_by(request)):
             return earlier
-        if self._fs.exists(self._record_path(character.character_id)):
+        character = new.character
+        if self._files.exists(_record_path(character.character_id)):
             raise AlreadyExistsError(
                 "A character with this id exists.",
                 reason="CHARACTER_EXISTS",
                 field="character_id",
                 character=character.name,
             )
-        stamped = character.stamped(now=datetime.now(UTC), created=True)
-        canvas_path = self._canvas_path(stamped.canvas_sha256)
-        self._write(canvas_path, canvas_png)
+        key = request.key if request else ""
+        stamped = replace(character, request_key=key).stamped(now=datetime.now(UTC), created=True)
+        canvas_path = _canvas_path(stamped.canvas_sha256)
+        self._files.write(canvas_path, canvas_png)
+        if request is not None:
+            # Before the record: should we die between the two, a repetition begins anew instead
+            # of finding its id taken.
+            self._write_request(request, Creation(stamped, new.notes))
         self._write_record(stamped)
-        if not self._fs.exists(canvas_path):
+        if not self._files.exists(canvas_path):
             # A deletion in another gateway saw the canvas before our record was there.
-            self._write(canvas_path, canvas_png)
-        if stamped.request_id:
-            body = json.dumps({"character_id": stamped.character_id}).encode()
-            self._write(self._request_path(stamped.request_id), body)
-        return stamped
+            self._files.write(canvas_path, canvas_png)
+        return Creation(stamped, new.notes)
 
-    def _created_by(self, request_id: str) -> Character | None:
-        data = self._read(self._request_path(request_id))
+    def _write_request(self, request: RequestMark, made: Creation) -> None:
+        document = {
+            "character_id": made.character.character_id,
+            "content": request.content,
+            "notes": made.notes,
+        }
+        body = json.dumps(document, ensure_ascii=False, sort_keys=True).encode()
+        self._files.write(_request_path(request.key), body)
+
+    def _created_by(self, request: RequestMark) -> Creation | None:
+        data = self._files.read(_request_path(request.key))
         if data is None:
             return None
+        document = _parse_request(data)
         try:
-            return self._get(json.loads(data)["character_id"])
+            character = self._get(document["character_id"])
         except NotFoundError:
             return None
+        if character.request_key != request.key:  # the id went to somebody else since
+            return None
+        if document["content"] != request.content:
+            raise InvalidArgumentError(
+                "This request id belongs to an earlier request for something else.",
+                reason="REQUEST_ID_REUSED",
+                field="request_id",
+                character=character.name,
+            )
+        return Creation(character, document["notes"])
 
     def _get(self, character_id: str) -> Character:
-        data = self._read(self._record_path(character_id))
+        data = self._files.read(_record_path(character_id))
         if data is None:
             raise NotFoundError(
                 "There is no such character.",
@@ -160,16 +214,23 @@ class CharacterStore:
                 return Page(tuple(found[:size]), found[size - 1].character_id)
         return Page(tuple(found), "")
 
+    def _update(
+        self, character_id: str, change: Callable[[Character], Character], etag: str
+    ) -> Character:
+        present = self._get(character_id)
+        _check_etag(present, etag)
+        stamped = change(present).stamped(now=datetime.now(UTC))
+        self._write_record(stamped)
+        return stamped
+
     def _delete(self, character_id: str, etag: str) -> None:
         character = self._get(character_id)
         _check_etag(character, etag)
-        self._fs.rm_file(self._record_path(character_id))
-        if character.request_id:
-            with suppress(FileNotFoundError):
-                self._fs.rm_file(self._request_path(character.request_id))
+        self._files.remove(_record_path(character_id))
+        if character.request_key:
+            self._files.remove(_request_path(character.request_key))
         if not self._in_use(character.canvas_sha256):
-            with suppress(FileNotFoundError):
-                self._fs.rm_file(self._canvas_path(character.canvas_sha256))
+            self._files.remove(_canvas_path(character.canvas_sha256))
 
     def _in_use(self, canvas_sha256: str) -> bool:
         for character_id in self._ids(""):
@@ -179,39 +240,24 @@ class CharacterStore:
         return False
 
     def _ids(self, after: str) -> Iterator[str]:
-        try:
-            paths = self._fs.ls(f"{self._root}/characters", detail=False)
-        except FileNotFoundError:
-            return
-        ids = (path.rsplit("/", 1)[-1].removesuffix(".json") for path in paths)
-        yield from sorted(character_id for character_id in ids if character_id > after)
+        names = self._files.names("characters", ".json")
+        return (character_id for character_id in names if character_id > after)
 
     def _write_record(self, character: Character) -> None:
         body = json.dumps(character.to_json(), ensure_ascii=False, sort_keys=True).encode()
-        self._write(self._record_path(character.character_id), body)
+        self._files.write(_record_path(character.character_id), body)
 
-    def _write(self, path: str, data: bytes) -> None:
-        # Written aside and moved, so that a reader never sees half a file.
-        with self._fs.transaction, self._fs.open(path, "wb") as file:
-            file.write(data)
 
-    def _read(self, path: str) -> bytes | None:
-        self._fs.invalidate_cache(path)
-        try:
-            data: Any = self._fs.cat_file(path)
-        except FileNotFoundError:
-            return None
-        return bytes(data)
+def _record_path(character_id: str) -> str:
+    return f"characters/{character_id}.json"
 
-    def _record_path(self, character_id: str) -> str:
-        return f"{self._root}/characters/{character_id}.json"
 
-    def _canvas_path(self, sha256: str) -> str:
-        return f"{self._root}/canvases/{sha256}.png"
+def _canvas_path(sha256: str) -> str:
+    return f"canvases/{sha256}.png"
 
-    def _request_path(self, request_id: str) -> str:
-        # Callers choose request ids; a hash keeps them from choosing paths.
-        return f"{self._root}/requests/{hashlib.sha256(request_id.encode()).hexdigest()}.json"
+
+def _request_path(key: str) -> str:
+    return f"requests/{key}.json"
 
 
 def _parse_record(data: bytes, character_id: str) -> Character:
@@ -222,6 +268,16 @@ def _parse_record(data: bytes, character_id: str) -> Character:
             "The character's record cannot be read.",
             reason="CHARACTER_RECORD_CORRUPT",
             character=f"characters/{character_id}",
+        ) from error
+
+
+def _parse_request(data: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+        return {key: document[key] for key in ("character_id", "content", "notes")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise InternalError(
+            "The record of an earlier request cannot be read.", reason="REQUEST_RECORD_CORRUPT"
         ) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ Send = Callable[[T], Awaitable[None]]
 
 async def produced(
     produce: Callable[[Send[T]], Awaitable[None]], room: int = 4
-) -> AsyncIterator[T]:
+) -> AsyncGenerator[T, None]:
     """Yield what `produce` sends, until it returns; its failure is raised here.
 
     At most `room` items wait; `produce` is held up behind them and cancelled when the generator is

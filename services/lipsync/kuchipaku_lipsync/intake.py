@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kuchipaku_contract.errors import InvalidArgumentError, ResourceExhaustedError
-from kuchipaku_contract.limits import LIMITS
 from kuchipaku_lipsync.speech import SAMPLE_RATE
 from kuchipaku_media.audio import AudioClip, audio_file_assembler, decode_audio
 from kuchipaku_media.pcm import PcmDecoder, PcmFormat, check_channels, check_sample_rate
@@ -109,17 +108,6 @@ def intake_for(layout: AudioLayout, field: str) -> Intake:
     check_sample_rate(layout.sample_rate, f"{field}.sample_rate_hertz")
     check_channels(layout.channels, f"{field}.channel_count")
     return PcmIntake(layout.pcm_format, layout.sample_rate, layout.channels)
-
-
-def check_chunk(data: bytes) -> None:
-    """Refuses a piece beyond the limit; reason AUDIO_CHUNK_TOO_LARGE."""
-    if len(data) > LIMITS.max_chunk_bytes:
-        raise InvalidArgumentError(
-            f"A piece of audio has {len(data)} bytes; the limit is {LIMITS.max_chunk_bytes}.",
-            reason="AUDIO_CHUNK_TOO_LARGE",
-            field="audio.data",
-            limit_bytes=LIMITS.max_chunk_bytes,
-        )
 
 
 class ByteBudget:

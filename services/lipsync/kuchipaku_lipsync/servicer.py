@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -14,13 +14,12 @@ from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as pb_grpc
 from kuchipaku.type.v1 import cue_pb2
 from kuchipaku_contract.errors import (
     DeadlineExceededError,
-    FailedPreconditionError,
     InvalidArgumentError,
-    KuchipakuError,
 )
 from kuchipaku_contract.limits import MIB
+from kuchipaku_contract.streams import check_chunk, misplaced, take_config
 from kuchipaku_lipsync import convert
-from kuchipaku_lipsync.intake import Audio, ByteBudget, Intake, check_chunk, intake_for
+from kuchipaku_lipsync.intake import Audio, ByteBudget, Intake, intake_for
 from kuchipaku_lipsync.jobs import align_job, recognise_job
 from kuchipaku_lipsync.recognise import Outcome, Step, check_text
 from kuchipaku_runtime import Admission, WorkerPool
@@ -99,14 +98,9 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
     async def _config(
         self, requests: AsyncIterator[pb.RecognizeCuesRequest]
     ) -> pb.RecognizeCuesConfig:
-        first = await self._next(requests)
-        if first is None or first.WhichOneof("payload") != "config":
-            raise FailedPreconditionError(
-                "The first message has to be the config.",
-                reason="CONFIG_MISSING",
-                field="config",
-            )
-        return first.config
+        with self._patience():
+            async with asyncio.timeout(self._audio_timeout_s):
+                return (await take_config(requests)).config
 
     async def _audio(
         self,
@@ -117,7 +111,7 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
         """The whole recording, collected until the client closes its side."""
         while (request := await self._next(requests)) is not None:
             if request.WhichOneof("payload") != "audio":
-                raise _out_of_order(request)
+                raise misplaced(request.WhichOneof("payload"))
             check_chunk(request.audio.data)
             reserved.take(len(request.audio.data))
             kept = await asyncio.to_thread(intake.push, request.audio.data)
@@ -128,9 +122,14 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
         self, requests: AsyncIterator[pb.RecognizeCuesRequest]
     ) -> pb.RecognizeCuesRequest | None:
         """The next message, or None at the end of the client's side."""
-        try:
+        with self._patience():
             async with asyncio.timeout(self._audio_timeout_s):
                 return await anext(requests, None)
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        try:
+            yield
         except TimeoutError:
             raise DeadlineExceededError(
                 f"No message came for {self._audio_timeout_s:g} s.", reason="AUDIO_STALLED"
@@ -163,14 +162,6 @@ class _Reserved:
     def release(self) -> None:
         self._budget.give_back(self._held)
         self._held = 0
-
-
-def _out_of_order(request: pb.RecognizeCuesRequest) -> KuchipakuError:
-    if request.WhichOneof("payload") == "config":
-        return FailedPreconditionError(
-            "The config was sent already.", reason="CONFIG_TWICE", field="config"
-        )
-    return InvalidArgumentError("The message is empty.", reason="PAYLOAD_MISSING", field="payload")
 
 
 def _responses(step: Step | Outcome, include_phones: bool) -> list[pb.RecognizeCuesResponse]:

@@ -9,7 +9,11 @@ from contextlib import aclosing
 
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.type.v1 import session_pb2
-from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
+from kuchipaku_contract.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    ResourceExhaustedError,
+)
 from kuchipaku_contract.limits import LIMITS
 from kuchipaku_pose.convert import (
     complete_format,
@@ -81,7 +85,7 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
         if kind == "utterance":
             await self._begin(request.utterance)
         elif kind == "interrupt":
-            self._interrupt()
+            self._interrupt(request.interrupt)
         elif not self._discarding:
             await self._add(kind, request)
         elif kind == "utterance_end":
@@ -198,15 +202,15 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
         if utterance_id in self._ids:
             raise InvalidArgumentError(
                 f"There has been an utterance {utterance_id!r} in this stream.",
-                reason="UTTERANCE_ID_REPEATED",
+                reason="UTTERANCE_ID_TAKEN",
                 field="utterance.utterance_id",
             )
         if len(self._ids) >= LIMITS.max_utterances_per_stream:
-            raise InvalidArgumentError(
-                f"More than {LIMITS.max_utterances_per_stream} utterances in one stream.",
+            raise ResourceExhaustedError(
+                "The stream has had all its utterances; open a new one.",
                 reason="TOO_MANY_UTTERANCES",
-                field="utterance",
-                maximum=LIMITS.max_utterances_per_stream,
+                retry_after_s=0.0,
+                limit=LIMITS.max_utterances_per_stream,
             )
         self._ids.add(utterance_id)
 
@@ -234,14 +238,17 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
             await asyncio.to_thread(utterance.end, length)
             self._open = None
 
-    def _interrupt(self) -> None:
-        if not self._utterances:
+    def _interrupt(self, interrupt: session_pb2.Interrupt) -> None:
+        names = [utterance.utterance_id for utterance in self._utterances]
+        if not names or (interrupt.utterance_id and interrupt.utterance_id not in names):
             return
-        current = self._utterances[0]
-        current.interrupted = True
-        if current is self._open:
-            self._open = None
-            self._discarding = True
+        first = names.index(interrupt.utterance_id) if interrupt.utterance_id else 0
+        behind = list(self._utterances)[first:]
+        for utterance in behind if interrupt.queued_too else behind[:1]:
+            utterance.interrupted = True
+            if utterance is self._open:
+                self._open = None
+                self._discarding = True
 
 
 _PACINGS: Mapping[int, bool] = {

@@ -12,19 +12,29 @@ from numpy.typing import NDArray
 
 from kuchipaku.frames import CodedFrame, FrameEncoder
 from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_contract.limits import LIMITS
 from kuchipaku_pose.engine import Character, Engine, FrameRequest, RenderedFrame, StageTotals
 from kuchipaku_pose.scheduler import Lane
 from kuchipaku_pose.view import View
 
-MAX_CREDIT_FRAMES = 100_000
 _MAX_FRAMES_AT_ONCE = 8
 
 
 class Credit:
-    """How many frames the receiver has room for; unlimited until it first says so."""
+    """How many frames the receiver has room for; unlimited unless it says so at the start."""
 
     def __init__(self) -> None:
         self._left: int | None = None
+
+    def limit(self, frames: int) -> None:
+        """Begin with ``frames`` and count from now on.
+
+        Raises:
+            InvalidArgumentError: CREDIT_OUT_OF_RANGE.
+        """
+        if not 0 <= frames <= LIMITS.max_frame_credit:
+            raise _credit_out_of_range("config.initial_credit")
+        self._left = frames
 
     def add(self, frames: int) -> None:
         """Grant ``frames`` more.
@@ -32,14 +42,10 @@ class Credit:
         Raises:
             InvalidArgumentError: CREDIT_OUT_OF_RANGE.
         """
-        if not 1 <= frames <= MAX_CREDIT_FRAMES:
-            raise InvalidArgumentError(
-                f"A credit must be 1 to {MAX_CREDIT_FRAMES} frames.",
-                reason="CREDIT_OUT_OF_RANGE",
-                field="credit.frame_count",
-                maximum=MAX_CREDIT_FRAMES,
-            )
-        self._left = (self._left or 0) + frames
+        if not 1 <= frames <= LIMITS.max_frame_credit:
+            raise _credit_out_of_range("credit.frame_count")
+        if self._left is not None:
+            self._left += frames
 
     def covers(self, frames: int) -> bool:
         """Whether ``frames`` may be sent now."""
@@ -49,6 +55,15 @@ class Credit:
         """Use up ``frames``."""
         if self._left is not None:
             self._left -= frames
+
+
+def _credit_out_of_range(field: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"Credit is at most {LIMITS.max_frame_credit} frames.",
+        reason="CREDIT_OUT_OF_RANGE",
+        field=field,
+        limit=LIMITS.max_frame_credit,
+    )
 
 
 @dataclass(frozen=True, slots=True)

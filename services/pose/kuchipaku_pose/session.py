@@ -15,6 +15,7 @@ from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.type.v1 import frame_pb2
 from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
+from kuchipaku_contract.streams import misplaced, take_config
 from kuchipaku_media.picture import canvas_hash, check_picture, decode_picture
 from kuchipaku_pose.convert import encoder_for, view_of
 from kuchipaku_pose.engine import Character, Engine
@@ -75,11 +76,9 @@ class Session(ABC, Generic[RequestT, ResponseT]):
             KuchipakuError: what is wrong with the input, or what failed.
         """
         messages = aiter(requests)
-        first = await anext(messages, None)
-        if first is None or first.WhichOneof("payload") != "config":
-            raise FailedPreconditionError(
-                "The first message must be the config.", reason="CONFIG_MISSING", field="config"
-            )
+        first = await take_config(messages)
+        if first.config.HasField("initial_credit"):
+            self.credit.limit(first.config.initial_credit)
         reader: asyncio.Task[None] | None = None
         try:
             yield self.start(first)
@@ -197,14 +196,8 @@ class Session(ABC, Generic[RequestT, ResponseT]):
 
     async def _dispatch(self, request: RequestT) -> None:
         kind = request.WhichOneof("payload")
-        if kind is None:
-            raise InvalidArgumentError(
-                "A message has no payload.", reason="PAYLOAD_MISSING", field="payload"
-            )
-        if kind == "config":
-            raise FailedPreconditionError(
-                "The config was sent twice.", reason="CONFIG_REPEATED", field="config"
-            )
+        if kind is None or kind == "config":
+            raise misplaced(kind)
         if kind == "canvas":
             await self._take_canvas(request.canvas)
         elif kind == "credit":

@@ -70,7 +70,7 @@ class PoseSettings(ServiceSettings):
     stage_memory_mib: int = Field(default=512, ge=0, description="Outputs of stages that are kept.")
     frame_memory_mib: int = Field(default=256, ge=0, description="Finished frames that are kept.")
     default_quantum: float = Field(
-        default=1 / 64,
+        default=1 / 128,
         ge=0,
         le=MAX_QUANTUM,
         description="Rounding of animated poses where a request does not say; 0: none.",

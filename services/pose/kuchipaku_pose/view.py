@@ -8,10 +8,11 @@ import numpy as np
 from PIL import Image
 
 from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_contract.limits import LIMITS
 from kuchipaku_pose.conventions import Picture
 
-MIN_SIDE_PX = 128
-MAX_SIDE_PX = 1024
+MIN_SIDE_PX = LIMITS.min_frame_side_px
+MAX_SIDE_PX = LIMITS.max_frame_side_px
 MIN_CROP_SIDE_PX = 16
 
 

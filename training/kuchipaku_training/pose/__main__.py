@@ -55,6 +55,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         )
         if name in ("render", "all"):
             _add_render_options(command)
+        if name in ("evaluate", "all"):
+            command.add_argument(
+                "--measured", type=int, help="held-out characters to measure (all of them)"
+            )
         if name in ("face", "rotator", "all"):
             _add_train_options(command)
     return parser.parse_args(arguments)
@@ -121,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if chosen in (name, "all"):
                 _train(name, options, console)
         if chosen in ("evaluate", "all"):
-            evaluate(options.work, console)
+            evaluate(options.work, console, options.measured)
         if chosen in ("export", "all"):
             export_pack(options.work, options.pack, console)
     except KuchipakuError as error:

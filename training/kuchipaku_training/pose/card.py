@@ -124,6 +124,12 @@ def write_card(work: Path, folder: Path) -> None:
         "`chain` is the whole model from the neutral canvas:\n\n" + _table(held["turn"])
     )
     text += "\n\nFace crop where the character stands elsewhere:\n\n" + _table(held["robustness"])
+    mouths = held["mouths"]
+    text += (
+        f"\n\nMouth shapes: {mouths['recognised']} of {mouths['mouths']} drawn mouths (closed and "
+        "six open ones) are nearer to their own true drawing than to any other of the same "
+        f"character; the nearest wrong one is {mouths['margin']} times as far."
+    )
     text += "\n\nZero pose, against the canvas itself:\n\n" + _table(held["rest"]) + "\n"
     text += _speed(export)
     for name, caption in _SHEETS.items():

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
+from kuchipaku_imagegen.illustrator import Character, random_attributes
 from kuchipaku_training.pose import sampling
 from kuchipaku_training.pose.layout import (
     CANVAS_SIZE,
@@ -143,8 +144,6 @@ def open_data(folder: Path) -> PoseData:
 
 def render_character(folder: Path, spec: DataSpec, index: int) -> int:
     """Draw every picture of one character into the arrays of `folder`. Returns `index`."""
-    from kuchipaku_imagegen.illustrator import Character, random_attributes  # noqa: PLC0415
-
     arrays = {name: np.load(_path(folder, name), mmap_mode="r+") for name in spec.arrays()}
     seed = spec.first_seed + index
     rng = np.random.default_rng(seed)

@@ -27,6 +27,7 @@ from kuchipaku_training.pose.layout import (
     WINDOW_ROWS,
     WINDOW_SIZE,
 )
+from kuchipaku_training.pose.mouths import recognised_mouths
 from kuchipaku_training.pose.networks import FaceNetwork, RotatorNetwork
 from kuchipaku_training.pose.stages import render_frame
 from kuchipaku_training.pose.tasks import TASKS, held_faces
@@ -205,8 +206,8 @@ def _print(title: str, groups: dict[str, dict[str, float]], console: Console) ->
     console.print(table)
 
 
-def evaluate(work: Path, console: Console) -> None:
-    """Measure the checkpoints in `work` on its held-out set.
+def evaluate(work: Path, console: Console, characters: int | None = None) -> None:
+    """Measure the checkpoints in `work` on its held-out set, or its first `characters`.
 
     Writes `reports/held_out.json` and comparison sheets beside it.
     Raises FailedPreconditionError if a checkpoint or the held-out set is missing.
@@ -215,7 +216,7 @@ def evaluate(work: Path, console: Console) -> None:
     data = open_data(work / "data" / "held")
     reports = work / "reports"
     reports.mkdir(parents=True, exist_ok=True)
-    ready = [int(index) for index in data.ready]
+    ready = [int(index) for index in data.ready[:characters]]
     parts: dict[str, Callable[[list[int]], Groups]] = {
         "face": lambda some: measure_faces(face, data, some),
         "turn": lambda some: measure_turns(face, rotator, data, some),
@@ -226,8 +227,10 @@ def evaluate(work: Path, console: Console) -> None:
     with torch.inference_mode():
         for name, part in track(parts.items(), "measuring", console=console):
             results[name] = {group: tally.figures() for group, tally in part(ready).items()}
-        sheets.write_sheets(face, rotator, data, reports)
-    summary = {"seen": seen, "characters": len(ready), **results}
+        mouths = recognised_mouths(face, data, ready[:12])
+        sheets.write_sheets(face, rotator, data, ready, reports)
+    summary = {"seen": seen, "characters": len(ready), "mouths": mouths, **results}
     (reports / "held_out.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     for name, groups in results.items():
         _print(name, groups, console)
+    console.print(f"mouth shapes: {mouths}", highlight=False)

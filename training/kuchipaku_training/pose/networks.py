@@ -192,6 +192,7 @@ class Layers:
     picture: Tensor
     warped: Tensor
     alpha: Tensor
+    colour: Tensor
 
 
 class _PosedNetwork(nn.Module):
@@ -208,7 +209,7 @@ class _PosedNetwork(nn.Module):
         flow = raw[:, :2] * self.flow_gain
         layers = functional.pixel_shuffle(raw[:, 2:], 2)
         # The bias starts training from "keep the picture".
-        return flow, torch.sigmoid(layers[:, :1] - 3.0), torch.sigmoid(layers[:, 1:])
+        return flow, torch.sigmoid(layers[:, :1] - 2.0), torch.sigmoid(layers[:, 1:])
 
 
 class FaceNetwork(_PosedNetwork):
@@ -231,7 +232,7 @@ class FaceNetwork(_PosedNetwork):
         """Morph `crop`, whose encoded features are given."""
         flow, alpha, colour = self.maps(features, pose)
         warped = warp(crop, enlarge(flow, 2))
-        return Layers(warped + (colour - warped) * alpha, warped, alpha)
+        return Layers(warped + (colour - warped) * alpha, warped, alpha, colour)
 
 
 class RotatorNetwork(_PosedNetwork):
@@ -255,7 +256,7 @@ class RotatorNetwork(_PosedNetwork):
         else:
             flow, alpha, fill = self.full_size(flow, alpha, colour)
         warped = warp(picture, flow)
-        return Layers(warped * (1.0 - alpha) + fill, warped, alpha)
+        return Layers(warped * (1.0 - alpha) + fill, warped, alpha, colour)
 
     def full_size(
         self, flow: Tensor, alpha: Tensor, colour: Tensor

@@ -116,9 +116,10 @@ def mouth_sheet(
     _save(rows, path)
 
 
-def write_sheets(face: FaceNetwork, rotator: RotatorNetwork, data: PoseData, folder: Path) -> None:
+def write_sheets(
+    face: FaceNetwork, rotator: RotatorNetwork, data: PoseData, ready: list[int], folder: Path
+) -> None:
     """Write `faces.png`, `turns.png`, `heads.png` and `mouths.png` of held-out characters."""
-    ready = [int(index) for index in data.ready]
     face_sheet(face, data, ready[:16], folder / "faces.png")
     turn_sheet(face, rotator, data, ready[:10], folder / "turns.png")
     head_sheet(face, rotator, data, ready[:6], folder / "heads.png")

@@ -26,6 +26,10 @@ from kuchipaku_training.pose.layout import (
 )
 from kuchipaku_training.pose.networks import FaceNetwork, Layers, RotatorNetwork
 
+#: Where the warped picture is off by more than this, the colours have to help.
+_MISSED_LEVEL = 0.05
+#: Share of changed pixels above which no boost is needed.
+_LARGE_CHANGE = 0.1
 _CROP = slice(WINDOW_MARGIN, WINDOW_MARGIN + FACE_SIZE)
 
 
@@ -36,7 +40,7 @@ class LossWeights:
     changed: float
     edge: float
     warped: float
-    alpha: float
+    colour: float
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,23 @@ class Task:
     def loss(self, layers: Layers, batch: Batch) -> Tensor:
         """Return the training loss, a scalar.
 
-        L1 weighted by change, the same of the edges (blur is what L1 alone settles for), of the
-        warped layer alone (the flow shall do what it can), and the cost of repainting.
+        L1 weighted by change, the same of the edges (blur is what L1 alone settles for) and of the
+        warped layer alone (the flow shall do what it can). Where warping is not enough, the
+        painted colours are compared too: otherwise the mask learns to hide them before they
+        are any good, and they never get better.
         """
         changed = metrics.changed_mask(batch.source, batch.target)
-        weight = 1.0 + self.weights.changed * changed
+        # A small change, such as a mouth alone, would drown among moving eyes and brows.
+        share = changed.mean((1, 2, 3), keepdim=True).clamp(min=1e-4)
+        boost = (_LARGE_CHANGE / share).sqrt().clamp(1.0, 4.0)
+        weight = 1.0 + self.weights.changed * changed * boost
         picture, warped = layers.picture.float(), layers.warped.float()
         loss = ((picture - batch.target).abs() * weight).mean()
         loss = loss + self.weights.edge * metrics.edge_distance(picture, batch.target, weight)
         loss = loss + self.weights.warped * ((warped - batch.target).abs() * weight).mean()
-        return loss + self.weights.alpha * layers.alpha.float().mean()
+        missed = (warped.detach() - batch.target).abs().amax(1, keepdim=True) > _MISSED_LEVEL
+        painted = (layers.colour.float() - batch.target).abs() * missed * boost
+        return loss + self.weights.colour * painted.mean()
 
 
 def held_faces(data: PoseData, character: int) -> Batch:
@@ -101,7 +112,7 @@ FACE_TASK = Task(
     face_batch,
     held_faces,
     _morph,
-    LossWeights(changed=5.0, edge=0.5, warped=0.05, alpha=0.003),
+    LossWeights(changed=5.0, edge=0.5, warped=0.05, colour=3.0),
 )
 ROTATOR_TASK = Task(
     "rotator",
@@ -109,7 +120,7 @@ ROTATOR_TASK = Task(
     rotator_batch,
     held_turns,
     _turn,
-    LossWeights(changed=2.0, edge=0.3, warped=0.5, alpha=0.01),
+    LossWeights(changed=2.0, edge=0.3, warped=0.5, colour=1.0),
 )
 TASKS = {task.name: task for task in (FACE_TASK, ROTATOR_TASK)}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from kuchipaku_lipsync.phones import PhoneSegment
@@ -18,12 +17,13 @@ from kuchipaku_lipsync.recognizers.decoder import (
     ScoredSpan,
     align_phones,
     aligning_decoder,
-    decode,
     dithered,
+    find_words,
 )
 from kuchipaku_lipsync.recognizers.g2p import pronunciation
 from kuchipaku_lipsync.recognizers.text import SpokenToken, spoken_tokens
-from kuchipaku_lipsync.recognizers.words import SILENCE_PHONE, is_spoken, shifted_phones
+from kuchipaku_lipsync.recognizers.windows import plan_windows, word_range
+from kuchipaku_lipsync.recognizers.words import SILENCE_PHONE, is_spoken, phone_segments
 from kuchipaku_lipsync.speech import SAMPLES_PER_CS, SEGMENT_PADDING_CS, Speech
 from kuchipaku_lipsync.vad import Segment
 
@@ -51,13 +51,6 @@ class AlignmentError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class _Alignment:
-    start_cs: int
-    words: list[ScoredSpan]
-    phones: list[ScoredSpan]
-
-
 class TextAligner:
     """Finds known words by pocketsphinx's forced alignment. One call at a time."""
 
@@ -78,33 +71,52 @@ class TextAligner:
             )
         if not speech.segments:
             return []
-        alignment = self._aligned(speech, [word for token in tokens for word in token.words])
-        phones = shifted_phones(alignment.phones, alignment.start_cs)
-        _check_match(alignment, phones, speech.segments)
-        return _by_segment(speech.segments, phones, _token_times(tokens, alignment))
+        words, phones = self._aligned(speech, [word for token in tokens for word in token.words])
+        segments = phone_segments(phones)
+        _check_match(phones, segments, speech.segments)
+        return _by_segment(speech.segments, segments, _token_times(tokens, words))
 
     def _is_known(self, word: str) -> bool:
         return self._decoder.lookup_word(word) is not None
 
-    def _aligned(self, speech: Speech, words: Sequence[str]) -> _Alignment:
+    def _aligned(
+        self, speech: Speech, words: Sequence[str]
+    ) -> tuple[list[ScoredSpan], list[ScoredSpan]]:
+        """Spoken words and all phones, in centiseconds from the start of the clip."""
         self._learn(words)
-        start = max(speech.segments[0].start_cs - SEGMENT_PADDING_CS, 0)
-        end = min(speech.segments[-1].end_cs + SEGMENT_PADDING_CS, speech.duration_cs)
+        found: list[ScoredSpan] = []
+        phones: list[ScoredSpan] = []
+        windows = plan_windows(speech.segments, speech.duration_cs)
+        for index, window in enumerate(windows):
+            rest = words[len(found) :]
+            fewest = most = len(rest)
+            if index < len(windows) - 1:
+                fewest, most = word_range(speech.segments, window, len(rest))
+            new_words, new_phones = self._align_window(speech, window, rest[:most], fewest)
+            found.extend(word for word in new_words if is_spoken(word.name))
+            phones.extend(new_phones)
+        if len(found) != len(words):
+            raise _mismatch("some of its words were not found")
+        return found, phones
+
+    def _align_window(
+        self, speech: Speech, window: Segment, words: Sequence[str], fewest: int
+    ) -> tuple[list[ScoredSpan], list[ScoredSpan]]:
         # Every phone takes at least three frames: no need to search for what cannot fit.
-        if len(words) * _MIN_PHONE_CS > end - start:
-            raise _mismatch("it is too long for the audio")
-        audio = dithered(speech.samples[start * SAMPLES_PER_CS : end * SAMPLES_PER_CS])
+        if not words or fewest * _MIN_PHONE_CS > window.duration_cs:
+            raise _mismatch("its length differs too much from that of the audio")
+        first, last = (time * SAMPLES_PER_CS for time in (window.start_cs, window.end_cs))
+        audio = dithered(speech.samples[first:last])
         try:
-            self._decoder.set_align_text(" ".join(words))
-            decode(self._decoder, audio)
-            if self._decoder.seg() is None:
+            if not find_words(self._decoder, audio, words, fewest):
                 raise _mismatch("no way through its words was found")
             found, phones = align_phones(self._decoder, audio)
         except RuntimeError as error:
             raise _mismatch("no way through its words was found") from error
-        if sum(is_spoken(word.name) for word in found) != len(words):
-            raise _mismatch("some of its words were not found")
-        return _Alignment(start, found, phones)
+        return (
+            [_shifted(span, window.start_cs) for span in found],
+            [_shifted(span, window.start_cs) for span in phones],
+        )
 
     def _learn(self, words: Sequence[str]) -> None:
         """Adds a pronunciation by rule for each word that the dictionary lacks."""
@@ -126,7 +138,8 @@ class TextAligner:
             second = self._decoder.lookup_word(word[split:])
             if first and second:
                 return f"{first} {second}"
-        return " ".join(pronunciation(word))
+        # Some rules find a few letters silent; a word has to sound at least.
+        return " ".join(pronunciation(word)) or "AH"
 
 
 class AlignedRecognizer:
@@ -150,15 +163,18 @@ def _mismatch(why: str) -> AlignmentError:
     return AlignmentError("TEXT_DOES_NOT_MATCH", f"The text does not match the audio: {why}.")
 
 
+def _shifted(span: ScoredSpan, offset: int) -> ScoredSpan:
+    return ScoredSpan(span.name, span.start + offset, span.end + offset, span.score)
+
+
 def _check_match(
-    alignment: _Alignment, phones: Sequence[PhoneSegment], segments: Sequence[Segment]
+    spans: Sequence[ScoredSpan], phones: Sequence[PhoneSegment], segments: Sequence[Segment]
 ) -> None:
-    spoken = [span for span in alignment.phones if span.name != SILENCE_PHONE]
+    spoken = [span for span in spans if span.name != SILENCE_PHONE]
     if not spoken:
         raise _mismatch("none of it was heard")
     median = statistics.median(span.score / (span.end - span.start) for span in spoken)
-    frames = sum(span.end - span.start for span in alignment.phones)
-    mean = sum(span.score for span in alignment.phones) / frames
+    mean = sum(span.score for span in spans) / sum(span.end - span.start for span in spans)
     if median < MIN_MEDIAN_SCORE or mean < MIN_MEAN_SCORE:
         raise _mismatch("its words sound different")
     if _uncovered(phones, segments) > MAX_UNCOVERED:
@@ -177,13 +193,12 @@ def _uncovered(phones: Sequence[PhoneSegment], segments: Sequence[Segment]) -> f
     return 1.0 - covered / speaking
 
 
-def _token_times(tokens: Sequence[SpokenToken], alignment: _Alignment) -> list[WordSegment]:
-    spans = iter([word for word in alignment.words if is_spoken(word.name)])
+def _token_times(tokens: Sequence[SpokenToken], words: Sequence[ScoredSpan]) -> list[WordSegment]:
+    spans = iter(words)
     result = []
     for token in tokens:
         parts = [next(spans) for _ in token.words]
-        start, end = alignment.start_cs + parts[0].start, alignment.start_cs + parts[-1].end
-        result.append(WordSegment(start, end, token.text))
+        result.append(WordSegment(parts[0].start, parts[-1].end, token.text))
     return result
 
 

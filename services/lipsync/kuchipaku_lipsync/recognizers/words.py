@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,8 @@ def spelling(word: str) -> str:
     return _VARIANT.sub("", word)
 
 
-def shifted_phones(spans: list[ScoredSpan], start_cs: int) -> list[PhoneSegment]:
-    """Phones of an alignment, silences left out, `start_cs` after the start of the clip."""
+def phone_segments(spans: Sequence[ScoredSpan], start_cs: int = 0) -> list[PhoneSegment]:
+    """Phones of an alignment, silences left out, moved by `start_cs`."""
     return [
         recognised_phone(span.name, start_cs + span.start, start_cs + span.end)
         for span in spans
@@ -62,7 +62,7 @@ class WordRecognizer:
             start, samples = speech.padded(segment)
             words, phones = self._recognise(samples)
             if phones:
-                segments = shifted_phones(phones, start)
+                segments = phone_segments(phones, start)
             else:
                 end = start + len(samples) // 160
                 segments = [PhoneSegment(start, end, Phone.NOISE)]

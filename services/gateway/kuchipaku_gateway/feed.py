@@ -1,0 +1,104 @@
+"""What waits to go into an utterance, within the room that its session has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
+from kuchipaku.type.v1 import session_pb2
+from kuchipaku_contract.errors import ResourceExhaustedError
+
+
+class Room:
+    """Bytes that a session may have waiting. More are refused: then the reader of the stream never
+    stands still, and an interrupt is always heard."""
+
+    def __init__(self, size_bytes: int) -> None:
+        """Offer this much."""
+        self._size = size_bytes
+        self._used = 0
+
+    @property
+    def used(self) -> int:
+        """Bytes waiting now."""
+        return self._used
+
+    def take(self, count: int) -> None:
+        """Raise `ResourceExhaustedError`, reason SESSION_BACKLOG_FULL, unless `count` bytes fit."""
+        if self._used + count > self._size:
+            raise ResourceExhaustedError(
+                "Too much waits for its turn in this session; send utterances later.",
+                reason="SESSION_BACKLOG_FULL",
+                limit_bytes=self._size,
+            )
+        self._used += count
+
+    def give_back(self, count: int) -> None:
+        """What was taken has moved on."""
+        self._used -= count
+
+
+class Feed:
+    """Audio for lip sync, and messages for the pose stream, of one utterance."""
+
+    def __init__(self, room: Room) -> None:
+        """Wait in `room`."""
+        self._room = room
+        self._held = 0
+        self._audio: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._messages: asyncio.Queue[pose_pb.AnimateRequest | None] = asyncio.Queue()
+        self._open = True
+        self.interrupted = asyncio.Event()
+
+    def add_audio(self, data: bytes) -> None:
+        """The next piece. Raises like `Room.take`."""
+        if self._open:
+            self._take(len(data))
+            self._audio.put_nowait(data)
+
+    def end_audio(self) -> None:
+        """No more audio comes."""
+        self._audio.put_nowait(None)
+
+    def add(self, message: pose_pb.AnimateRequest) -> None:
+        """A message for the pose stream. Raises like `Room.take`."""
+        if self._open:
+            self._take(message.ByteSize())
+            self._messages.put_nowait(message)
+
+    def end_messages(self) -> None:
+        """Half-close the pose stream: nothing can follow any more, not even an interrupt."""
+        self._messages.put_nowait(None)
+
+    def interrupt(self) -> None:
+        """Stop the utterance as soon as possible."""
+        self.interrupted.set()
+        self.add(pose_pb.AnimateRequest(interrupt=session_pb2.Interrupt()))
+
+    async def audio(self) -> AsyncIterator[bytes]:
+        """The audio until its end."""
+        while (data := await self._audio.get()) is not None:
+            self._give_back(len(data))
+            yield data
+
+    async def messages(self) -> AsyncIterator[pose_pb.AnimateRequest]:
+        """The messages until the end."""
+        while (message := await self._messages.get()) is not None:
+            self._give_back(message.ByteSize())
+            yield message
+
+    def close(self) -> None:
+        """Give all room back; what still waits is not needed any more."""
+        self._open = False
+        self._room.give_back(self._held)
+        self._held = 0
+
+    def _take(self, count: int) -> None:
+        self._room.take(count)
+        self._held += count
+
+    def _give_back(self, count: int) -> None:
+        if self._open:
+            self._room.give_back(count)
+            self._held -= count
