@@ -167,7 +167,9 @@ class Phone(_message.Message):
     END_OFFSET_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
-    """ARPAbet symbol without stress digit ("AA", "M", ...); "SIL" for silence."""
+    """ARPAbet symbol without stress digit ("AA", "M", ...), "AX" for schwa, "SIL" for silence, and "NOISE",
+    "BREATH", "COUGH", "SMACK" for sounds that are no speech.
+    """
     @_builtins.property
     def start_offset(self) -> _duration_pb2.Duration: ...
     @_builtins.property

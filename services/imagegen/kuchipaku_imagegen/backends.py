@@ -16,7 +16,7 @@ from .illustrator.prompt import parse_prompt
 
 Rgba = NDArray[np.uint8]
 Progress = Callable[[int, int, int], None]
-"""Called with (picture, steps done, steps in all)."""
+"""Called with (picture, steps done, steps in all). Raises to end the work: let it through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class ImageBackend(Protocol):
     def draw(self, order: Order, on_progress: Progress) -> Iterator[Drawing]:
         """Yield `image_count` pictures, made with the seeds seed, seed + 1, ...
 
-        Closing the iterator stops the work at the next step.
+        What `on_progress` raises at a step ends the work there.
         """
         ...
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Final
 
 import grpc
 
@@ -19,10 +20,11 @@ from kuchipaku_runtime import Admission
 
 from .backends import Backends, Capabilities, Drawing, ImageBackend, Order, check_size
 from .fitting import Fit, Verdict, fit_canvas
+from .threads import Emit, emitted, in_thread
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_MAX_IMAGES = 16
+_SEEDS: Final = range(-(2**63), 2**63)
 _VERDICTS = {
     Verdict.OK: pb.CHECK_VERDICT_OK,
     Verdict.WARN: pb.CHECK_VERDICT_WARN,
@@ -46,8 +48,9 @@ class ImagegenServicer(pb_grpc.ImagegenServiceServicer):
         order = _order_from(request, backend.capabilities)
         async with self._admission.slot():
             yield _started(order, backend.capabilities)
-            async for answer in _draw(backend, order):
-                yield answer
+            async with aclosing(emitted(partial(_draw, backend, order))) as answers:
+                async for answer in answers:
+                    yield answer
 
     async def RemoveBackground(  # noqa: N802
         self, request: pb.RemoveBackgroundRequest, context: Context
@@ -64,7 +67,7 @@ class ImagegenServicer(pb_grpc.ImagegenServiceServicer):
     ) -> pb.FitCanvasResponse:
         """Make a canvas of a picture."""
         async with self._admission.slot():
-            return await asyncio.to_thread(_fit, request.image, request.check_only)
+            return await in_thread(partial(_fit, request.image, request.check_only))
 
     async def ListImageModels(  # noqa: N802
         self, request: pb.ListImageModelsRequest, context: Context
@@ -89,12 +92,12 @@ def _order_from(request: pb.GenerateImageRequest, capabilities: Capabilities) ->
                 field=field,
                 limit=LIMITS.max_prompt_chars,
             )
-    if not 0 <= request.image_count <= _MAX_IMAGES:
+    if not 0 <= request.image_count <= LIMITS.max_images:
         raise InvalidArgumentError(
-            f"image_count is 1-{_MAX_IMAGES}.",
+            f"image_count is 1-{LIMITS.max_images}.",
             reason="IMAGE_COUNT_OUT_OF_RANGE",
             field="image_count",
-            limit=_MAX_IMAGES,
+            limit=LIMITS.max_images,
         )
     if request.init_image and not capabilities.supports_init_image:
         raise InvalidArgumentError(
@@ -103,8 +106,22 @@ def _order_from(request: pb.GenerateImageRequest, capabilities: Capabilities) ->
             field="init_image",
         )
     check_size(capabilities, request.width_px, request.height_px)
-    seed = request.seed if request.HasField("seed") else secrets.randbelow(2**31)
-    return Order(prompt, request.negative_prompt, seed, request.image_count or 1)
+    count = request.image_count or 1
+    return Order(prompt, request.negative_prompt, _seed_from(request, count), count)
+
+
+def _seed_from(request: pb.GenerateImageRequest, image_count: int) -> int:
+    if not request.HasField("seed"):
+        return secrets.randbelow(2**31)
+    last = request.seed + image_count - 1
+    if last not in _SEEDS:
+        raise InvalidArgumentError(
+            f"The last of {image_count} pictures would have the seed {last}, which is too large.",
+            reason="SEED_OUT_OF_RANGE",
+            field="seed",
+            limit=_SEEDS[-1],
+        )
+    return request.seed
 
 
 def _started(order: Order, capabilities: Capabilities) -> pb.GenerateImageResponse:
@@ -120,31 +137,20 @@ def _started(order: Order, capabilities: Capabilities) -> pb.GenerateImageRespon
     return pb.GenerateImageResponse(started=started)
 
 
-async def _draw(backend: ImageBackend, order: Order) -> AsyncIterator[pb.GenerateImageResponse]:
-    """Drive the blocking backend picture by picture; it stops when this generator is closed."""
-    steps: list[pb.GenerateImageProgress] = []
+def _draw(backend: ImageBackend, order: Order, emit: Emit[pb.GenerateImageResponse]) -> None:
+    """Draw in a thread; what `emit` raises ends the work."""
 
     def note(index: int, step: int, step_count: int) -> None:
-        steps.append(pb.GenerateImageProgress(image_index=index, step=step, step_count=step_count))
+        progress = pb.GenerateImageProgress(image_index=index, step=step, step_count=step_count)
+        emit(pb.GenerateImageResponse(progress=progress))
 
-    drawings = backend.draw(order, note)
-    try:
-        for index in range(order.image_count):
-            answer = await asyncio.to_thread(_next_image, drawings, index, backend.capabilities)
-            while steps:
-                yield pb.GenerateImageResponse(progress=steps.pop(0))
-            yield answer
-    finally:
-        close = getattr(drawings, "close", None)
-        if close is not None:
-            close()
+    for index, drawing in enumerate(backend.draw(order, note)):
+        image = _image(drawing, index, backend.capabilities)
+        emit(pb.GenerateImageResponse(image=image))
 
 
-def _next_image(
-    drawings: Iterator[Drawing], index: int, capabilities: Capabilities
-) -> pb.GenerateImageResponse:
-    drawing = next(drawings)
-    image = pb.GeneratedImage(
+def _image(drawing: Drawing, index: int, capabilities: Capabilities) -> pb.GeneratedImage:
+    return pb.GeneratedImage(
         image_index=index,
         seed=drawing.seed,
         png=encode_png(drawing.pixels),
@@ -152,7 +158,6 @@ def _next_image(
         recognised_phrases=drawing.recognised,
         ignored_phrases=drawing.ignored,
     )
-    return pb.GenerateImageResponse(image=image)
 
 
 def _fit(data: bytes, check_only: bool) -> pb.FitCanvasResponse:

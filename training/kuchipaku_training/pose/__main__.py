@@ -55,6 +55,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         )
         if name in ("render", "all"):
             _add_render_options(command)
+        if name in ("export", "all"):
+            command.add_argument("--note", default="", help="what the model card shall say besides")
         if name in ("evaluate", "all"):
             command.add_argument(
                 "--measured", type=int, help="held-out characters to measure (all of them)"
@@ -127,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen in ("evaluate", "all"):
             evaluate(options.work, console, options.measured)
         if chosen in ("export", "all"):
-            export_pack(options.work, options.pack, console)
+            export_pack(options.work, options.pack, console, options.note)
     except KuchipakuError as error:
         Console(stderr=True).print(f"[red]{error.message}")
         return 1

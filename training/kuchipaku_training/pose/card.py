@@ -36,10 +36,11 @@ from nothing by this repository, and is what the product runs where no other mod
 Data: characters drawn by the illustrator of this repository ({characters} for training, seeds from
 {first_seed}), each with {faces} facial poses and {turns} turned ones; drawn anew by the same
 command. Every batch is shifted by up to 24 px, half of them scaled by 0.86 to 1.2 and stretched;
-mirroring, exchanged colour channels and brightness are random. {command}
+mirroring, exchanged colour channels and brightness are random. Train it again, from drawing to
+export, with `make train-starter`.
 
 Face network: {face_samples} pictures seen; rotator: {rotator_samples}. AdamW, bf16 on a CPU,
-averaged weights.
+averaged weights.{note}
 
 ## Held-out figures
 {held} characters that training never saw (seeds from {held_seed}). "Doing nothing" is the
@@ -98,8 +99,10 @@ def _speed(export: dict[str, Any]) -> str:
     )
 
 
-def write_card(work: Path, folder: Path) -> None:
+def write_card(work: Path, folder: Path, note: str = "") -> None:
     """Write `MODEL_CARD.md` and its pictures to `folder` from the reports in `work`.
+
+    `note` says what else is to be known of this training.
 
     Raises FailedPreconditionError if a report is missing.
     """
@@ -112,7 +115,7 @@ def write_card(work: Path, folder: Path) -> None:
         first_seed=train.spec.first_seed,
         faces=train.spec.faces,
         turns=train.spec.turns,
-        command="Reproduce with `make train-starter`.",
+        note=f" {note}" if note else "",
         face_samples=samples["face"],
         rotator_samples=samples["rotator"],
         held=held["characters"],

@@ -230,8 +230,11 @@ def check_parity(
     return worst
 
 
-def export_pack(work: Path, folder: Path, console: Console) -> None:
+def export_pack(work: Path, folder: Path, console: Console, note: str = "") -> None:
     """Write the pack of the trained networks in `work` to `folder`, checked and measured.
+
+    `note` goes into the model card.
+
 
     Raises FailedPreconditionError if a checkpoint or the held-out set is missing, or the export
     does not compute what the networks do.
@@ -253,7 +256,7 @@ def export_pack(work: Path, folder: Path, console: Console) -> None:
     figures = {"parity": worst, "milliseconds": speed, "bytes": size}
     (work / "reports").mkdir(parents=True, exist_ok=True)
     (work / "reports" / "export.json").write_text(json.dumps(figures, indent=2), "utf-8")
-    write_card(work, folder)
+    write_card(work, folder, note)
     stages_ms = ", ".join(f"{name} {value:.1f} ms" for name, value in speed.items())
     console.print(
         f"wrote {folder}: {size / 1e6:.1f} MB, parity {worst:.1e}, {stages_ms}", highlight=False
