@@ -2,11 +2,14 @@
 
 Usage::
 
+    from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
+
     async with Client("127.0.0.1:50050") as client:
-        created = await client.create_character(prompt="girl, silver hair, red eyes", seed=7)
-        request = RenderVideoConfig(character=created.character.name, text="Hello!")
+        prompt = gateway.PromptSource(prompt="girl, silver hair, red eyes", seed=7)
+        created = await client.create_character(gateway.CreateCharacterRequest(prompt=prompt))
+        config = gateway.RenderVideoConfig(character=created.character.name, text="Hello!")
         with open("hello.mp4", "wb") as film:
-            async for part in client.render_video(request, audio):
+            async for part in client.render_video(config, audio):
                 film.write(part.chunk.data)
 
 Every method raises a `kuchipaku_contract.errors.KuchipakuError` that carries reason, field and
@@ -15,13 +18,15 @@ metadata of the service's answer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 
+from kuchipaku.calls import keep_status
 from kuchipaku.errors import error_from_rpc
 from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
 from kuchipaku.gateway.v1 import gateway_service_pb2_grpc as gateway_grpc
@@ -80,12 +85,16 @@ class Client:
     ) -> gateway.CreateCharacterResult:
         """Make a character; `on_progress` hears of every step."""
         result = gateway.CreateCharacterResult()
+        call = self._stub.CreateCharacter(request, metadata=self._metadata)
         async with _errors_translated():
-            async for answer in self._stub.CreateCharacter(request, metadata=self._metadata):
-                if answer.WhichOneof("payload") == "result":
-                    result = answer.result
-                elif on_progress is not None:
-                    on_progress(answer.progress)
+            try:
+                async for answer in call:
+                    if answer.WhichOneof("payload") == "result":
+                        result = answer.result
+                    elif on_progress is not None:
+                        on_progress(answer.progress)
+            finally:
+                call.cancel()
         return result
 
     async def get_character(self, name: str, *, full: bool = False) -> gateway.Character:
@@ -109,6 +118,21 @@ class Client:
                     return
                 request.page_token = answer.next_page_token
 
+    async def update_character(
+        self, character: gateway.Character, paths: Sequence[str] = ()
+    ) -> gateway.Character:
+        """Change the character of that name and return what it is now.
+
+        `paths` says what to change, as ``labels`` or ``defaults.expression``; all that can be
+        changed if empty. An etag in `character` must be the present one.
+        """
+        request = gateway.UpdateCharacterRequest(
+            character=character, update_mask=FieldMask(paths=paths)
+        )
+        async with _errors_translated():
+            answer = await self._stub.UpdateCharacter(request, metadata=self._metadata)
+        return answer.character
+
     async def delete_character(self, name: str) -> None:
         """Remove a character."""
         async with _errors_translated():
@@ -124,19 +148,25 @@ class Client:
             gateway.RenderVideoRequest(audio=audio_pb2.AudioChunk(data=part))
             for part in chunks(audio)
         ]
-        call = self._stub.RenderVideo(_stream(requests), metadata=self._metadata)
+        call = keep_status(self._stub.RenderVideo(_stream(requests), metadata=self._metadata))
         async with _errors_translated():
-            async for answer in call:
-                yield answer
+            try:
+                async for answer in call:
+                    yield answer
+            finally:
+                call.cancel()
 
     async def speak(
         self, requests: AsyncIterator[gateway.SpeakRequest]
     ) -> AsyncIterator[gateway.SpeakResponse]:
         """A live session: whatever `requests` yields goes out, the answers come back."""
-        call = self._stub.Speak(requests, metadata=self._metadata)
+        call = keep_status(self._stub.Speak(requests, metadata=self._metadata))
         async with _errors_translated():
-            async for answer in call:
-                yield answer
+            try:
+                async for answer in call:
+                    yield answer
+            finally:
+                call.cancel()
 
 
 def chunks(data: bytes, size: int = 256 * 1024) -> Iterable[bytes]:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kuchipaku_animation.poses import pose_from
 from kuchipaku_imagegen.illustrator import (
     Attributes,
     Character,
-    pose_from,
     random_attributes,
     render,
     render_svg,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kuchipaku_imagegen.illustrator import POSE_PARAMETERS, Attributes, Character, pose_from
+from kuchipaku_animation.poses import PARAMETER_NAMES, pose_from
+from kuchipaku_imagegen.illustrator import Attributes, Character
 from kuchipaku_imagegen.illustrator.attributes import Bangs
 from tests.imagegen.illustrator_pictures import Box, change, share_inside
 
@@ -48,7 +49,7 @@ def _region(name: str) -> Box:
     return REGIONS.get(f"{group}_{side}") or REGIONS.get(f"iris_{rest[:-2]}") or REGIONS[group]
 
 
-@pytest.mark.parametrize("name", POSE_PARAMETERS)
+@pytest.mark.parametrize("name", PARAMETER_NAMES)
 def test_a_parameter_changes_its_region_and_only_that(
     character: Character, neutral: NDArray[np.uint8], name: str
 ) -> None:
@@ -105,13 +106,3 @@ def test_values_beyond_the_range_are_clipped(character: Character) -> None:
 def test_an_impossible_pose_is_refused(character: Character, pose: NDArray[np.float64]) -> None:
     with pytest.raises(ValueError, match="pose"):
         character.svg(pose)
-
-
-def test_an_unknown_parameter_is_refused() -> None:
-    with pytest.raises(KeyError):
-        pose_from({"eye_of_the_tiger": 1.0})
-
-
-def test_names_agree_with_the_animation_library() -> None:
-    poses = pytest.importorskip("kuchipaku_animation.poses")
-    assert tuple(poses.PARAMETER_NAMES) == POSE_PARAMETERS

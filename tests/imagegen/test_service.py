@@ -84,6 +84,7 @@ async def test_without_a_seed_one_is_drawn_and_told(
         ({"prompt": "girl", "image_count": -1}, "image_count"),
         ({"prompt": "girl", "width_px": 640}, "width_px"),
         ({"prompt": "girl", "init_image": b"picture"}, "init_image"),
+        ({"prompt": "girl", "seed": 2**63 - 1, "image_count": 2}, "seed"),
     ],
 )
 async def test_bad_requests_name_the_field(
@@ -92,6 +93,14 @@ async def test_bad_requests_name_the_field(
     error = await _error(stub, **fields)
     assert isinstance(error, InvalidArgumentError)
     assert error.field == field
+
+
+@pytest.mark.parametrize("seed", [-(2**63), -1, 2**63 - 1])
+async def test_any_seed_that_the_protocol_can_carry(
+    stub: pb_grpc.ImagegenServiceAsyncStub, seed: int
+) -> None:
+    answers = await _generate(stub, prompt="girl", seed=seed)
+    assert answers[-1].image.seed == seed
 
 
 async def test_an_unknown_model(stub: pb_grpc.ImagegenServiceAsyncStub) -> None:

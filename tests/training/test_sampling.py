@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuchipaku_imagegen.illustrator.pose import POSE_INDEX, POSE_PARAMETERS, pose_from
+from kuchipaku_animation.poses import PARAMETER_INDEX, PARAMETER_NAMES, pose_from
 from kuchipaku_training.pose import sampling
 
 _SIGNED = ("iris_rotation", "head_", "neck_", "body_")
@@ -20,8 +20,8 @@ def test_sampled_poses_lie_in_their_ranges(seed: int) -> None:
     assert face_kind in sampling.FACE_KINDS
     assert head_kind in sampling.HEAD_KINDS
     pose = np.concatenate([face, head])
-    assert pose.shape == (len(POSE_PARAMETERS),)
-    lowest = np.array([-1.0 if name.startswith(_SIGNED) else 0.0 for name in POSE_PARAMETERS])
+    assert pose.shape == (len(PARAMETER_NAMES),)
+    lowest = np.array([-1.0 if name.startswith(_SIGNED) else 0.0 for name in PARAMETER_NAMES])
     assert np.all(pose >= lowest)
     assert np.all(pose <= 1.0)
 
@@ -38,10 +38,10 @@ def test_all_parameters_are_sampled() -> None:
 def test_mirroring_swaps_sides_and_negates_turns() -> None:
     pose = pose_from({"eye_wink_left": 0.7, "head_y": 0.5, "head_x": 0.25, "mouth_aaa": 0.3})
     mirrored = sampling.mirror(pose)
-    assert mirrored[POSE_INDEX["eye_wink_right"]] == np.float32(0.7)
-    assert mirrored[POSE_INDEX["eye_wink_left"]] == 0.0
-    assert mirrored[POSE_INDEX["head_y"]] == -0.5
-    assert mirrored[POSE_INDEX["head_x"]] == 0.25
+    assert mirrored[PARAMETER_INDEX["eye_wink_right"]] == np.float32(0.7)
+    assert mirrored[PARAMETER_INDEX["eye_wink_left"]] == 0.0
+    assert mirrored[PARAMETER_INDEX["head_y"]] == -0.5
+    assert mirrored[PARAMETER_INDEX["head_x"]] == 0.25
     np.testing.assert_array_equal(sampling.mirror(mirrored), pose)
 
 

@@ -105,12 +105,18 @@ def neutral_pose() -> PoseArray:
 def pose_from(values: Mapping[str, float]) -> PoseArray:
     """The neutral pose with the named parameters set, shape (45,).
 
+    A name without ``_left`` or ``_right`` sets both sides.
+
     Raises:
         KeyError: a name is not a pose parameter.
     """
     pose = neutral_pose()
     for name, value in values.items():
-        pose[PARAMETER_INDEX[name]] = value
+        if name in PARAMETER_INDEX:
+            pose[PARAMETER_INDEX[name]] = value
+        else:
+            pose[PARAMETER_INDEX[f"{name}_left"]] = value
+            pose[PARAMETER_INDEX[f"{name}_right"]] = value
     return pose
 
 

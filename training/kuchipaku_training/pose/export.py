@@ -18,8 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 from torch import Tensor, nn
 
+from kuchipaku_animation.poses import PARAMETER_NAMES
 from kuchipaku_contract.errors import FailedPreconditionError
-from kuchipaku_imagegen.illustrator.pose import POSE_PARAMETERS
 from kuchipaku_pose.pack import file_sha256, load_pack
 from kuchipaku_training.pose.batches import to_tensor
 from kuchipaku_training.pose.card import write_card
@@ -146,7 +146,7 @@ def write_manifest(folder: Path, stages: list[StageExport], version: str) -> Non
             "maximum": 1.0,
             "neutral": 0.0,
         }
-        for name in POSE_PARAMETERS
+        for name in PARAMETER_NAMES
     ]
     manifest = {
         "format": 1,

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kuchipaku_imagegen.illustrator import Character, pose_from, random_attributes
+from kuchipaku_animation.poses import pose_from
+from kuchipaku_imagegen.illustrator import Character, random_attributes
 from kuchipaku_training.pose.batches import to_tensor
 from kuchipaku_training.pose.dataset import PoseData
 from kuchipaku_training.pose.layout import FACE_COLUMNS, FACE_POSE, FACE_ROWS

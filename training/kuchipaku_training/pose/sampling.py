@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kuchipaku_imagegen.illustrator.pose import POSE_INDEX, POSE_PARAMETERS
+from kuchipaku_animation.poses import PARAMETER_INDEX, PARAMETER_NAMES
 from kuchipaku_training.pose.layout import FACE_POSE_SIZE, HEAD_POSE_SIZE, POSE_SIZE
 
 Pose = NDArray[np.float32]
@@ -21,15 +21,15 @@ _SIGNED: Final = frozenset(
 )
 #: Parameters that turn something to a side: a mirrored picture has them negated.
 _SIDED: Final = ("iris_rotation_y", "head_y", "neck_z", "body_y", "body_z")
-_SMIRK: Final = POSE_INDEX["mouth_smirk"]
+_SMIRK: Final = PARAMETER_INDEX["mouth_smirk"]
 
 
 def _set(pose: Pose, name: str, value: float) -> None:
-    if name in POSE_INDEX:
-        pose[POSE_INDEX[name]] = value
+    if name in PARAMETER_INDEX:
+        pose[PARAMETER_INDEX[name]] = value
     else:
-        pose[POSE_INDEX[f"{name}_left"]] = value
-        pose[POSE_INDEX[f"{name}_right"]] = value
+        pose[PARAMETER_INDEX[f"{name}_left"]] = value
+        pose[PARAMETER_INDEX[f"{name}_right"]] = value
 
 
 def _strength(rng: np.random.Generator) -> float:
@@ -94,7 +94,7 @@ def _mouth_only(pose: Pose, rng: np.random.Generator) -> None:
 def _single(pose: Pose, rng: np.random.Generator) -> None:
     index = int(rng.integers(FACE_POSE_SIZE))
     value = _strength(rng)
-    sign = -1.0 if POSE_PARAMETERS[index] in _SIGNED and rng.random() < 0.5 else 1.0
+    sign = -1.0 if PARAMETER_NAMES[index] in _SIGNED and rng.random() < 0.5 else 1.0
     pose[index] = sign * value
 
 
@@ -176,12 +176,12 @@ def _mirror_permutation() -> NDArray[np.int64]:
             return f"{name.removesuffix('_right')}_left"
         return name
 
-    return np.array([POSE_INDEX[mirrored(name)] for name in POSE_PARAMETERS])
+    return np.array([PARAMETER_INDEX[mirrored(name)] for name in PARAMETER_NAMES])
 
 
 _MIRROR_ORDER: Final = _mirror_permutation()
 _MIRROR_SIGN: Final = np.array(
-    [-1.0 if name in _SIDED else 1.0 for name in POSE_PARAMETERS], np.float32
+    [-1.0 if name in _SIDED else 1.0 for name in PARAMETER_NAMES], np.float32
 )
 
 

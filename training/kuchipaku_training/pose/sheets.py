@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from kuchipaku_imagegen.illustrator.pose import pose_from
+from kuchipaku_animation.poses import pose_from
 from kuchipaku_training.pose.batches import to_tensor
 from kuchipaku_training.pose.dataset import PoseData
 from kuchipaku_training.pose.layout import WINDOW_COLUMNS, WINDOW_ROWS

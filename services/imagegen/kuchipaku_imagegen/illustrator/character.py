@@ -44,8 +44,9 @@ class Character:
     def svg(self, pose: ArrayLike | None = None) -> str:
         """The picture as an SVG document of 512 x 512 user units.
 
-        pose: 45 values in the order of `POSE_PARAMETERS`; None is the neutral pose. Values outside
-        their ranges are clipped. Raises ValueError for a wrong shape or values that are not finite.
+        pose: 45 values in the order of `kuchipaku_animation.poses.PARAMETER_NAMES`; None is the
+        neutral pose. Values outside their ranges are clipped. Raises ValueError for a wrong shape
+        or values that are not finite.
         """
         posed = Pose(pose)
         rig = Rig(posed)

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from kuchipaku_animation.poses import pose_from
+
 from .attributes import random_attributes
 from .character import Character
 from .palette import Colour, colour
-from .pose import pose_from
 
 #: Backdrops: colour at the top and at the bottom.
 _BACKDROPS: tuple[tuple[Colour, Colour], ...] = (
