@@ -224,13 +224,37 @@ async def test_an_interrupt_may_name_its_utterance(
 
 async def test_too_much_at_once_is_refused(client: Client, config: gateway.SpeakConfig) -> None:
     config.initial_credit = 0
-    cues = [cue_pb2.MouthCue(start_offset=_duration(n), shape=5) for n in range(1, 20_001)]
+    cues = [
+        cue_pb2.MouthCue(start_offset=_duration(n), shape=cue_pb2.MOUTH_SHAPE_E)
+        for n in range(1, 20_001)
+    ]
     many = gateway.SpeakRequest(cues=cue_pb2.CueBatch(cues=cues * 10))
     requests = [gateway.SpeakRequest(config=config), _utterance("one")]
     requests += [many] * (80 * 2**20 // many.ByteSize())
     with pytest.raises(ResourceExhaustedError) as caught:
         await _run(client, requests)
     assert caught.value.reason == "SESSION_BACKLOG_FULL"
+
+
+async def test_lines_in_real_time_follow_each_other_in_real_time(
+    client: Client, config: gateway.SpeakConfig
+) -> None:
+    config.pacing = session_pb2.PACING_REAL_TIME
+    config.max_lead.CopyFrom(_duration(0.4))
+    requests = [gateway.SpeakRequest(config=config)]
+    for name in ("one", "two", "three", "four"):
+        requests += [_utterance(name), _cue(0, 0.5, cue_pb2.MOUTH_SHAPE_D), _end(0.5)]
+    arrivals: dict[str, float] = {}
+
+    async def stream() -> AsyncIterator[gateway.SpeakRequest]:
+        for request in requests:
+            yield request
+
+    async for answer in client.speak(stream()):
+        if answer.HasField("frames"):
+            arrivals.setdefault(answer.frames.utterance_id, asyncio.get_running_loop().time())
+    # Three lines of half a second lie before the fourth, whose first frame may lead by 0.4 s.
+    assert arrivals["four"] - arrivals["one"] > 3 * 0.5 - 0.4 - 0.1, arrivals
 
 
 async def test_expressions_change_the_face(client: Client, config: gateway.SpeakConfig) -> None:

@@ -58,8 +58,9 @@ class CompositorServiceServicer:
     """
 
     def ComposeVideo(self, request_iterator, context):
-        """Frames and audio in, the bytes of a video file out while they come. The first client message is the config,
-        half-close is the end of input.
+        """Frames and audio in, the bytes of a video file out. MP4 without sound or with raw samples comes while frames
+        do; with sound from a file, and in the other containers, the bytes come at the end of input. The first client
+        message is the config, half-close is the end of input.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,8 +40,9 @@ class CompositorServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CompositorServiceAsyncStub: ...
     ComposeVideo: _grpc.StreamStreamMultiCallable[_compositor_service_pb2.ComposeVideoRequest, _compositor_service_pb2.ComposeVideoResponse]
-    """Frames and audio in, the bytes of a video file out while they come. The first client message is the config,
-    half-close is the end of input.
+    """Frames and audio in, the bytes of a video file out. MP4 without sound or with raw samples comes while frames
+    do; with sound from a file, and in the other containers, the bytes come at the end of input. The first client
+    message is the config, half-close is the end of input.
     """
     PackSprites: _grpc.StreamStreamMultiCallable[_compositor_service_pb2.PackSpritesRequest, _compositor_service_pb2.PackSpritesResponse]
     """Frames in, sprite sheets and their description out."""
@@ -56,8 +57,9 @@ class CompositorServiceAsyncStub(CompositorServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ComposeVideo: _aio.StreamStreamMultiCallable[_compositor_service_pb2.ComposeVideoRequest, _compositor_service_pb2.ComposeVideoResponse]  # type: ignore[assignment]
-    """Frames and audio in, the bytes of a video file out while they come. The first client message is the config,
-    half-close is the end of input.
+    """Frames and audio in, the bytes of a video file out. MP4 without sound or with raw samples comes while frames
+    do; with sound from a file, and in the other containers, the bytes come at the end of input. The first client
+    message is the config, half-close is the end of input.
     """
     PackSprites: _aio.StreamStreamMultiCallable[_compositor_service_pb2.PackSpritesRequest, _compositor_service_pb2.PackSpritesResponse]  # type: ignore[assignment]
     """Frames in, sprite sheets and their description out."""
@@ -75,8 +77,9 @@ class CompositorServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_compositor_service_pb2.ComposeVideoRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_compositor_service_pb2.ComposeVideoResponse], _abc.AsyncIterator[_compositor_service_pb2.ComposeVideoResponse]]:
-        """Frames and audio in, the bytes of a video file out while they come. The first client message is the config,
-        half-close is the end of input.
+        """Frames and audio in, the bytes of a video file out. MP4 without sound or with raw samples comes while frames
+        do; with sound from a file, and in the other containers, the bytes come at the end of input. The first client
+        message is the config, half-close is the end of input.
         """
 
     @_abc_1.abstractmethod

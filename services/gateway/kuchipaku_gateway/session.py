@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
@@ -29,6 +30,7 @@ from .utterance import Utterance, check_utterance, recognize_config
 
 # While one utterance is spoken the next one is listened to, so that no pause is heard between them.
 _LISTENED_TO = 2
+_DEFAULT_LEAD_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class SpeakSession:
         self._credit = config.initial_credit if config.HasField("initial_credit") else None
         self._credited = asyncio.Event()
         self._active_at = 0.0
+        self._free_at = 0.0
         self._statistics = pose_pb.RenderStatistics()
 
     async def run(
@@ -179,12 +182,12 @@ class SpeakSession:
                 utterance.feed.add(pose_pb.AnimateRequest(credit=credit))
 
     def _touch(self) -> None:
-        self._active_at = asyncio.get_running_loop().time()
+        self._active_at = _now()
 
     async def _watch_idleness(self) -> None:
         limit = self._options.idle_timeout_s
         while True:
-            idle = asyncio.get_running_loop().time() - self._active_at
+            idle = _now() - self._active_at
             if idle >= limit and not self._unfinished:
                 raise DeadlineExceededError(
                     f"Nothing has come for {limit:.0f} s.", reason="SESSION_IDLE", limit_s=limit
@@ -243,6 +246,7 @@ class SpeakSession:
         while self._credit == 0 and not interrupted.is_set():
             self._credited.clear()
             await self._credited.wait()
+        await self._wait_for_turn(interrupted)
         if interrupted.is_set() or self._config.frames_disabled:
             return None
         spec = utterance.spec
@@ -257,13 +261,36 @@ class SpeakSession:
         if spec.HasField("resume_offset"):
             start.resume_offset.CopyFrom(spec.resume_offset)
 
+        begun_at = 0.0
+
         async def on_frames(frames: frame_pb2.FrameBatch) -> None:
+            nonlocal begun_at
+            begun_at = begun_at or _now()
             if self._credit is not None:
                 self._credit = max(0, self._credit - len(frames.frames))
             if not interrupted.is_set():
                 await self._emit(pb.SpeakResponse(frames=frames))
 
-        return await drawing.run(start, utterance.feed, self._on_started, on_frames)
+        drawn = await drawing.run(start, utterance.feed, self._on_started, on_frames)
+        duration = drawn.summary.duration.ToTimedelta().total_seconds()
+        # Its first frame was due when the line before had ended, however early it was sent.
+        due_at = max(begun_at, self._free_at)
+        self._free_at = 0.0 if interrupted.is_set() else due_at + duration
+        return drawn
+
+    async def _wait_for_turn(self, interrupted: asyncio.Event) -> None:
+        """In real time, let the line before be heard to its end, less the lead.
+
+        Its frames have all been sent by then; without the wait the lead would grow by every line.
+        """
+        if self._config.pacing != session_pb2.PACING_REAL_TIME:
+            return
+        lead = _DEFAULT_LEAD_S
+        if self._config.HasField("max_lead"):
+            lead = self._config.max_lead.ToTimedelta().total_seconds()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._free_at - lead):
+                await interrupted.wait()
 
     async def _on_started(self, started: pose_pb.AnimateUtteranceStarted) -> None:
         message = pb.SpeakUtteranceStarted(utterance_id=started.utterance_id, seed=started.seed)
@@ -282,3 +309,7 @@ class SpeakSession:
         if self._config.HasField("max_lead"):
             config.max_lead.CopyFrom(self._config.max_lead)
         return config
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
