@@ -18,7 +18,7 @@ metadata of the service's answer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar
@@ -141,8 +141,11 @@ class Client:
 
     async def render_video(
         self, config: gateway.RenderVideoConfig, audio: bytes
-    ) -> AsyncIterator[gateway.RenderVideoResponse]:
-        """The stream of answers for one recording; the file is the concatenation of the chunks."""
+    ) -> AsyncGenerator[gateway.RenderVideoResponse]:
+        """The stream of answers for one recording; the file is the concatenation of the chunks.
+
+        Closing the generator (`contextlib.aclosing`) ends the work.
+        """
         requests = [gateway.RenderVideoRequest(config=config)]
         requests += [
             gateway.RenderVideoRequest(audio=audio_pb2.AudioChunk(data=part))
@@ -158,8 +161,11 @@ class Client:
 
     async def speak(
         self, requests: AsyncIterator[gateway.SpeakRequest]
-    ) -> AsyncIterator[gateway.SpeakResponse]:
-        """A live session: whatever `requests` yields goes out, the answers come back."""
+    ) -> AsyncGenerator[gateway.SpeakResponse]:
+        """A live session: whatever `requests` yields goes out, the answers come back.
+
+        Closing the generator (`contextlib.aclosing`) ends the session.
+        """
         call = keep_status(self._stub.Speak(requests, metadata=self._metadata))
         async with _errors_translated():
             try:

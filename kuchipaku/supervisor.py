@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections import deque
@@ -28,7 +29,9 @@ SERVICES: Mapping[str, int] = {
 """Names of the services with their ports; the gateway comes last, as it needs the others."""
 
 _STARTUP_LIMIT_S = 120.0
-_STOP_LIMIT_S = 20.0
+_DRAIN_S = 30.0
+# After draining a service has pools and connections to close.
+_CLOSING_S = 15.0
 _LOG_LINES_KEPT = 200
 # A service that starts takes a second or two; gRPC's usual back-off would add as much again.
 _EAGER = (
@@ -38,15 +41,39 @@ _EAGER = (
 )
 
 
-class ServiceDiedError(Exception):
-    """A service ended by itself. `log` holds its last lines."""
+# Becomes the service that its arguments name, to be ended by the kernel as soon as the process
+# that started it has ended, however it did: services must not outlive what runs them. Set in the
+# child before exec, as nothing may run between fork and exec of a process with threads.
+_DIES_WITH_PARENT = f"""
+import ctypes, os, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, {signal.SIGTERM.value})
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class ServiceFailedError(Exception):
+    """A service does not run as it should. `log` holds its last lines."""
+
+    def __init__(self, message: str, service: str, log: str) -> None:
+        """Remember which service failed and what it said."""
+        super().__init__(message)
+        self.service = service
+        self.log = log
+
+
+class ServiceDiedError(ServiceFailedError):
+    """A service ended by itself."""
 
     def __init__(self, service: str, code: int, log: str) -> None:
         """Remember which service ended, with which exit status, and what it said."""
-        super().__init__(f"The {service} service ended with status {code}.")
-        self.service = service
+        super().__init__(f"The {service} service ended with status {code}.", service, log)
         self.code = code
-        self.log = log
+
+
+class ServiceNotReadyError(ServiceFailedError):
+    """A service runs, but did not get ready in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +93,50 @@ class Plan:
         return cls({name: f"127.0.0.1:{SERVICES[name]}" for name in services}, data)
 
     @classmethod
-    def on_sockets(cls, folder: Path, data: Path, services: Iterable[str] = SERVICES) -> Plan:
+    def on_sockets(
+        cls,
+        folder: Path,
+        data: Path,
+        services: Iterable[str] = SERVICES,
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> Plan:
         """Unix sockets in `folder`."""
-        return cls({name: f"unix:{folder / name}.sock" for name in services}, data)
+        addresses = {name: f"unix:{folder / name}.sock" for name in services}
+        return cls(addresses, data, environment or {})
 
     def environment_of(self, service: str) -> dict[str, str]:
-        """The environment variables that make a service fit the plan."""
+        """The environment variables that make a service fit the plan.
+
+        Our own environment may change the service's settings, but not where the plan has put
+        things: everybody else looks for them there.
+        """
         prefix = f"KUCHIPAKU_{service.upper()}_"
-        settings = {prefix + "ADDRESS": self.addresses[service], prefix + "LOG_FORMAT": "text"}
+        defaults = {prefix + "LOG_FORMAT": "text", prefix + "DRAIN_TIMEOUT_S": str(_DRAIN_S)}
+        places = {prefix + "ADDRESS": self.addresses[service]}
         if service == "gateway":
-            settings[prefix + "STORE_URL"] = self.data.resolve().as_uri()
+            places[prefix + "STORE_URL"] = self.data.resolve().as_uri()
             for peer, address in self.addresses.items():
                 if peer != "gateway":
-                    settings[f"{prefix}{peer.upper()}_ADDRESS"] = address
-        # What the caller has set in the environment counts more than the plan's own defaults.
-        return {**settings, **os.environ, **self.environment}
+                    places[f"{prefix}{peer.upper()}_ADDRESS"] = address
+        return {**defaults, **os.environ, **places, **self.environment}
+
+    def stop_limit_s(self, service: str) -> float:
+        """Seconds that a service may take to stop, its draining included."""
+        drain = self.environment_of(service)[f"KUCHIPAKU_{service.upper()}_DRAIN_TIMEOUT_S"]
+        try:
+            return float(drain) + _CLOSING_S
+        except ValueError:  # the service itself says what is wrong with it
+            return _DRAIN_S + _CLOSING_S
 
 
 class _Running:
     """One service process and the tail of its log."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, stop_limit_s: float) -> None:
         self.name = name
         self.process = process
+        self._stop_limit_s = stop_limit_s
         self.tail: deque[str] = deque(maxlen=_LOG_LINES_KEPT)
 
     async def read_log(self, on_line: Callable[[str, str], None] | None) -> None:
@@ -108,17 +156,29 @@ class _Running:
             if on_line is not None:
                 on_line(self.name, line)
 
+    @property
+    def log(self) -> str:
+        """The last lines."""
+        return "\n".join(self.tail)
+
     async def stop(self) -> None:
         """Ask the process to drain; kill it if it does not."""
+        if self.process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            async with asyncio.timeout(self._stop_limit_s):
+                await self.process.wait()
+        except TimeoutError:
+            self.kill()
+            await self.process.wait()
+
+    def kill(self) -> None:
+        """End the process at once, if it still runs."""
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
-                self.process.terminate()
-            try:
-                await asyncio.wait_for(self.process.wait(), _STOP_LIMIT_S)
-            except TimeoutError:
-                with suppress(ProcessLookupError):
-                    self.process.kill()
-                await self.process.wait()
+                self.process.kill()
 
 
 class Supervisor:
@@ -136,14 +196,14 @@ class Supervisor:
         """The processes by service."""
         return {one.name: one.process for one in self._running}
 
-    async def start(self, on_ready: Callable[[str, float], None] | None) -> None:
-        """Start the services and wait until they are healthy."""
+    async def start(self, on_ready: Callable[[str, float], None] | None, limit_s: float) -> None:
+        """Start the services and wait until they are healthy, at most `limit_s` seconds."""
         started = time.monotonic()
         for name in self.plan.addresses:
             await self._spawn(name)
         waiters = {
-            asyncio.create_task(wait_until_serving(self.plan.addresses[name])): name
-            for name in self.plan.addresses
+            asyncio.create_task(self._wait_ready(running, limit_s)): running.name
+            for running in self._running
         }
         watch = asyncio.create_task(self.watch())
         try:
@@ -160,11 +220,19 @@ class Supervisor:
                 leftover.cancel()
             await asyncio.gather(*waiters, watch, return_exceptions=True)
 
+    async def _wait_ready(self, running: _Running, limit_s: float) -> None:
+        try:
+            await wait_until_serving(self.plan.addresses[running.name], timeout_s=limit_s)
+        except TimeoutError:
+            raise ServiceNotReadyError(
+                f"The {running.name} service did not get ready within {limit_s:g} s.",
+                running.name,
+                running.log,
+            ) from None
+
     async def _spawn(self, name: str) -> None:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            f"kuchipaku_{name}",
+            *_command(name),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -172,7 +240,7 @@ class Supervisor:
             # A terminal's Ctrl-C goes to us alone: we stop the services in order.
             start_new_session=True,
         )
-        running = _Running(name, process)
+        running = _Running(name, process, self.plan.stop_limit_s(name))
         self._running.append(running)
         self._readers.append(asyncio.create_task(running.read_log(self._on_line)))
 
@@ -186,13 +254,25 @@ class Supervisor:
                 wait.cancel()
         dead = waits[done.pop()]
         await asyncio.sleep(0.1)  # lets the reader take in the last lines
-        raise ServiceDiedError(dead.name, dead.process.returncode or 0, "\n".join(dead.tail))
+        raise ServiceDiedError(dead.name, dead.process.returncode or 0, dead.log)
 
     async def stop(self) -> None:
-        """Stop all services, the gateway first."""
-        for running in reversed(self._running):
-            await running.stop()
+        """Stop all services, the gateway first; kill what is left when cancelled meanwhile."""
+        try:
+            for running in reversed(self._running):
+                await running.stop()
+        finally:
+            for running in self._running:
+                running.kill()
+            await asyncio.gather(*(running.process.wait() for running in self._running))
         await asyncio.gather(*self._readers, return_exceptions=True)
+
+
+def _command(service: str) -> list[str]:
+    command = [sys.executable, "-m", f"kuchipaku_{service}"]
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-ISc", _DIES_WITH_PARENT, str(os.getpid()), *command]
 
 
 @asynccontextmanager
@@ -201,17 +281,18 @@ async def running_services(
     *,
     on_line: Callable[[str, str], None] | None = None,
     on_ready: Callable[[str, float], None] | None = None,
+    startup_limit_s: float = _STARTUP_LIMIT_S,
 ) -> AsyncIterator[Supervisor]:
     """Run the services while the block lasts.
 
     `on_line` hears every log line, `on_ready` the name of a service and the seconds that it took
-    to get ready. Raises `ServiceDiedError` if one ends during the start; inside the block
-    `Supervisor.watch` tells.
+    to get ready. During the start raises `ServiceDiedError` if one ends, `ServiceNotReadyError`
+    if one takes longer than `startup_limit_s`; inside the block `Supervisor.watch` tells.
     """
     plan.data.mkdir(parents=True, exist_ok=True)
     supervisor = Supervisor(plan, on_line)
     try:
-        await supervisor.start(on_ready)
+        await supervisor.start(on_ready, startup_limit_s)
         yield supervisor
     finally:
         await supervisor.stop()

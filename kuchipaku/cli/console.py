@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
-import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -18,8 +20,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from kuchipaku.client import DEFAULT_ADDRESS
-from kuchipaku.supervisor import ServiceDiedError
+from kuchipaku.supervisor import ServiceFailedError
 from kuchipaku_contract.errors import CancelledByClientError, KuchipakuError, UnavailableError
 
 Result = TypeVar("Result")
@@ -27,14 +28,6 @@ Result = TypeVar("Result")
 # Results go to standard output and everything for people to standard error, so that output can
 # be piped.
 people = Console(stderr=True, highlight=False)
-
-gateway_option = click.option(
-    "--gateway",
-    default=DEFAULT_ADDRESS,
-    show_default=True,
-    envvar="KUCHIPAKU_GATEWAY",
-    help="Address of the gateway, host:port or unix:/path.",
-)
 
 
 def progress_bars() -> Progress:
@@ -49,24 +42,57 @@ def progress_bars() -> Progress:
     )
 
 
+class _StoppedError(Exception):
+    """A signal ended the command."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run a command to its end; failures become a message and an exit status."""
+    """Run a command to its end; failures become a message and an exit status.
+
+    SIGTERM and SIGINT cancel `main`, so that it can stop what it has started.
+    """
     try:
-        return asyncio.run(main)
-    except KeyboardInterrupt:
+        return asyncio.run(_stoppable(main))
+    except _StoppedError as stopped:
         people.print("Stopped.")
-        sys.exit(130)
+        sys.exit(128 + stopped.number)
     except KuchipakuError as error:
         _fail(error)
-    except ServiceDiedError as error:
-        people.print(f"[bold red]{error}[/] Its last lines:")
+    except ServiceFailedError as error:
+        people.print(f"[bold red]{escape(str(error))}[/] Its last lines:")
         people.print(error.log, markup=False)
         sys.exit(1)
 
 
+async def _stoppable(main: Coroutine[Any, Any, Result]) -> Result:
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    received: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        received.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not possible outside the main thread and on some systems: then as Python does it.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop, number)
+    try:
+        return await main
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise _StoppedError(received[0]) from None
+
+
 def _fail(error: KuchipakuError) -> NoReturn:
     where = f" ({error.field})" if error.field else ""
-    people.print(f"[bold red]{error.code.value}[/] {error.reason}{where}")
+    people.print(f"[bold red]{error.code.value}[/] {escape(error.reason + where)}")
     people.print(error.message, markup=False)
     if isinstance(error, UnavailableError):
         people.print("Is it running? Start all services with: [bold]kuchipaku up[/]")

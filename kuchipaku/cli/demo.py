@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from kuchipaku.client import Client
 from kuchipaku.type.v1 import animation_pb2
 
 from .console import people, progress_bars, run
-from .options import FRAMINGS, RECOGNIZERS
+from .options import FRAMINGS, RECOGNIZERS, target_from
 from .speak import Outcome, What, Who, make_speak
 from .standalone import standalone_services
 
@@ -57,8 +58,10 @@ def demo(prompt: str, seed: int, examples: Path, output: Path) -> None:
         table.add_row(f"  {stage}", f"{seconds:.1f}")
     people.print(table)
     people.print("The stages within a film overlap: frames are encoded while others are drawn.")
-    people.print(f"\n[bold green]film[/]       {outcome.output}  ({outcome.frame_count} frames)")
-    people.print(f"[bold green]character[/]  {output / 'hello.png'}")
+    people.print(
+        f"\n[bold green]film[/]       {escape(str(outcome.output))}  ({outcome.frame_count} frames)"
+    )
+    people.print(f"[bold green]character[/]  {escape(str(output / 'hello.png'))}")
     people.print(_NEXT.format(program="kuchipaku"), soft_wrap=True)
 
 
@@ -78,8 +81,9 @@ async def _demo(prompt: str, seed: int, examples: Path, output: Path) -> tuple[O
                     background=None,
                     pose_model="",
                 )
+                film = target_from(str(output / "hello.mp4"))
                 who = Who(prompt=prompt, image=None, character=None, seed=seed, image_model="")
-                outcome = await make_speak(client, who, what, output / "hello.mp4", progress)
+                outcome = await make_speak(client, who, what, film, progress)
                 character = await client.get_character(outcome.character, full=True)
                 (output / "hello.png").write_bytes(character.canvas.png)
             done = time.monotonic()

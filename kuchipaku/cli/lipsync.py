@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 import grpc
+from rich.markup import escape
 from rich.progress import Progress
 
+from kuchipaku.calls import keep_status
 from kuchipaku.client import chunks
 from kuchipaku.errors import error_from_rpc
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as pb
@@ -19,6 +21,7 @@ from kuchipaku.type.v1 import audio_pb2, cue_pb2
 from kuchipaku_animation.cue_files import CueFormat, format_cues
 from kuchipaku_animation.cues import MouthCue, MouthShape
 
+from .connection import Access, access_options
 from .console import people, progress_bars, run
 from .options import RECOGNIZERS, text_from
 from .services import default_data
@@ -68,6 +71,7 @@ class Heard:
     envvar="KUCHIPAKU_LIPSYNC",
     help="A running lip sync service; without it the command runs one of its own.",
 )
+@access_options
 def lipsync(
     file: Path,
     format_: str,
@@ -77,6 +81,7 @@ def lipsync(
     text_string: str | None,
     shapes: str,
     address: str | None,
+    access: Access,
 ) -> None:
     """Write the mouth cues of a recording as Rhubarb Lip Sync does."""
     extended = _extended_shapes(shapes)
@@ -86,9 +91,9 @@ def lipsync(
         extended_shapes=[cue_pb2.MouthShape.Value(f"MOUTH_SHAPE_{one}") for one in extended],
         basic_shapes_only=not extended,
     )
-    heard = run(_recognise(file.read_bytes(), config, address))
+    heard = run(_recognise(file.read_bytes(), config, address, access))
     for warning in heard.warnings:
-        people.print(f"[yellow]note:[/] {warning}")
+        people.print(f"[yellow]note:[/] {escape(warning)}")
     rest = MouthShape.X if "X" in extended else MouthShape.A
     text = format_cues(
         heard.cues,
@@ -110,34 +115,40 @@ def _extended_shapes(shapes: str) -> str:
     return extended
 
 
-async def _recognise(audio: bytes, config: pb.RecognizeCuesConfig, address: str | None) -> Heard:
+async def _recognise(
+    audio: bytes, config: pb.RecognizeCuesConfig, address: str | None, access: Access
+) -> Heard:
     async with AsyncExitStack() as stack:
         progress = stack.enter_context(progress_bars())
         if address is None:
             services = standalone_services(progress, default_data(), ("lipsync",))
             supervisor = await stack.enter_async_context(services)
             address = supervisor.plan.addresses["lipsync"]
-        channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
+            access = Access(access.api_key)
+        channel = await stack.enter_async_context(access.channel(address))
+        call = keep_status(
+            pb_grpc.LipsyncServiceStub(channel).RecognizeCues(
+                _requests(audio, config), metadata=access.metadata
+            )
+        )
         try:
-            return await _hear(pb_grpc.LipsyncServiceStub(channel), audio, config, progress)
+            return await _hear(call, progress)
         except grpc.aio.AioRpcError as error:
             raise error_from_rpc(error) from error
 
 
-async def _hear(
-    stub: pb_grpc.LipsyncServiceAsyncStub,
-    audio: bytes,
-    config: pb.RecognizeCuesConfig,
-    progress: Progress,
-) -> Heard:
-    async def requests() -> AsyncIterator[pb.RecognizeCuesRequest]:
-        yield pb.RecognizeCuesRequest(config=config)
-        for part in chunks(audio):
-            yield pb.RecognizeCuesRequest(audio=audio_pb2.AudioChunk(data=part))
+async def _requests(
+    audio: bytes, config: pb.RecognizeCuesConfig
+) -> AsyncIterator[pb.RecognizeCuesRequest]:
+    yield pb.RecognizeCuesRequest(config=config)
+    for part in chunks(audio):
+        yield pb.RecognizeCuesRequest(audio=audio_pb2.AudioChunk(data=part))
 
+
+async def _hear(answers: AsyncIterable[pb.RecognizeCuesResponse], progress: Progress) -> Heard:
     heard = Heard()
     task = progress.add_task("lipsync", total=1.0)
-    async for answer in stub.RecognizeCues(requests()):
+    async for answer in answers:
         heard.cues += [_cue(cue) for cue in answer.cues.cues]
         if answer.HasField("progress"):
             progress.update(task, completed=answer.progress.fraction)

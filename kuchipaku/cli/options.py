@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync
 from kuchipaku.type.v1 import animation_pb2, frame_pb2
+from kuchipaku_contract.limits import LIMITS, MIB
 
 CONTAINERS = {
     ".mp4": compositor.VIDEO_CONTAINER_MP4,
@@ -52,15 +54,55 @@ FRAMINGS = {
 }
 
 
-def background_from(text: str | None) -> compositor.Background | None:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the result goes."""
+
+    path: Path
+    container: compositor.VideoContainer.ValueType | None
+    """Kind of film; None for a folder of PNG frames."""
+
+
+def target_from(text: str) -> Target:
+    """A film by its ending, or a folder: one that exists, ends with a slash or has no ending.
+
+    Raises `click.BadParameter` for an unknown ending, and where a file is in the folder's place.
+    """
+    path = Path(text)
+    if text.endswith(("/", os.sep)) or path.is_dir() or not path.suffix:
+        if path.is_file():
+            raise click.BadParameter(f"{path} is a file", param_hint="--output")
+        return Target(path, None)
+    suffix = path.suffix.lower()
+    if suffix not in CONTAINERS:
+        raise click.BadParameter(
+            f"unknown kind of file {suffix}; known are {', '.join(CONTAINERS)} and FOLDER/",
+            param_hint="--output",
+        )
+    return Target(path, CONTAINERS[suffix])
+
+
+def picture_from(path: Path, option: str) -> bytes:
+    """The bytes of a picture file. Raises `click.BadParameter` for one too large to be sent."""
+    if path.stat().st_size > LIMITS.max_image_bytes:
+        raise click.BadParameter(
+            f"{path} is larger than the limit of {LIMITS.max_image_bytes // MIB} MiB",
+            param_hint=option,
+        )
+    return path.read_bytes()
+
+
+def background_from(text: str | None, target: Target) -> compositor.Background | None:
     """A colour, "transparent", or the path of a picture.
 
-    Raises `click.BadParameter` for anything else.
+    Raises `click.BadParameter` for anything else, and for frames, which are always transparent.
     """
     if text is None:
         return None
     if text == "transparent":
         return compositor.Background(transparent=True)
+    if target.container is None:
+        raise click.BadParameter("frames in a folder have no background", param_hint="--background")
     if _COLOR.fullmatch(text):
         return compositor.Background(color=text)
     path = Path(text)
@@ -68,7 +110,7 @@ def background_from(text: str | None) -> compositor.Background | None:
         raise click.BadParameter(
             "neither #rrggbb nor 'transparent' nor a picture", param_hint="--background"
         )
-    return compositor.Background(image=path.read_bytes())
+    return compositor.Background(image=picture_from(path, "--background"))
 
 
 def text_from(file: Path | None, string: str | None) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from kuchipaku.supervisor import SERVICES, Plan, check_health, running_services
@@ -61,26 +61,19 @@ async def _up(plan: Plan, *, quiet: bool) -> None:
 
     def show(service: str, line: str) -> None:
         if not quiet:
-            people.print(f"[{colours[service]}]{service:>10}[/] ", end="")
-            people.print(line, markup=False)
+            people.print(f"[{colours[service]}]{service:>10}[/] {escape(line)}")
 
     def ready(service: str, seconds: float) -> None:
         address = plan.addresses[service]
-        people.print(f"[bold green]ready[/] {service:<10} {address}  ({seconds:.1f} s)")
+        people.print(f"[bold green]ready[/] {service:<10} {escape(address)}  ({seconds:.1f} s)")
 
     async with running_services(plan, on_line=show, on_ready=ready) as supervisor:
         people.print("All services are ready. Ctrl-C stops them.")
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-        stopping = asyncio.create_task(stop.wait())
-        watching = asyncio.create_task(supervisor.watch())
-        done, _ = await asyncio.wait({stopping, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if watching in done:
-            watching.result()
-        watching.cancel()
-        people.print("Stopping; running utterances are finished first.")
+        try:
+            await supervisor.watch()
+        except asyncio.CancelledError:
+            # The way in which serving is meant to end.
+            people.print("Stopping; running utterances are finished first.")
 
 
 @click.command()
@@ -91,7 +84,7 @@ def status(sockets: Path | None) -> None:
     table = Table("service", "address", "health")
     for service, (address, state) in states.items():
         colour = "green" if state == "SERVING" else "red"
-        table.add_row(service, address, f"[{colour}]{state}[/]")
+        table.add_row(service, escape(address), f"[{colour}]{state}[/]")
     people.print(table)
     sys.exit(0 if all(state == "SERVING" for _, state in states.values()) else 1)
 

@@ -5,26 +5,32 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 
+from kuchipaku import __version__
 from kuchipaku.client import Client, chunks
-from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
+from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
+from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.type.v1 import animation_pb2, audio_pb2, frame_pb2
 from kuchipaku_contract.errors import InvalidArgumentError
 
-from .console import gateway_option, people, progress_bars, run
+from .connection import Access, Gateway, gateway_options
+from .console import people, progress_bars, run
 from .options import (
     ANIMATIONS,
-    CONTAINERS,
     FRAMINGS,
     MOTIONS,
     RECOGNIZERS,
     Framing,
+    Target,
     background_from,
+    picture_from,
+    target_from,
     text_from,
 )
 from .services import default_data
@@ -36,7 +42,7 @@ class Who:
     """Which character speaks: exactly one of the three."""
 
     prompt: str | None
-    image: Path | None
+    image: bytes | None
     character: str | None
     seed: int | None
     image_model: str
@@ -56,7 +62,7 @@ class What:
     recognizer: int
     animation: animation_pb2.AnimationOptions
     framing: Framing
-    background: str | None
+    background: compositor.Background | None
     pose_model: str
 
 
@@ -80,7 +86,9 @@ class Outcome:
     help="A picture of the character with a transparent background.",
 )
 @click.option("--character", help="Id of a character made earlier.")
-@click.option("--seed", type=int, help="Decides what the prompt leaves open.")
+@click.option(
+    "--seed", type=click.IntRange(-(2**63), 2**63 - 1), help="Decides what the prompt leaves open."
+)
 @click.option("--image-model", default="", help="Image model for --prompt.")
 @click.option(
     "--audio",
@@ -111,7 +119,6 @@ class Outcome:
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
     help="File .mp4, .webm, .gif or .webp, or FOLDER/ for PNG frames.",
 )
 @click.option(
@@ -119,7 +126,7 @@ class Outcome:
     is_flag=True,
     help="Run services of its own for this command instead of connecting to a gateway.",
 )
-@gateway_option
+@gateway_options
 def speak(
     prompt: str | None,
     image: Path | None,
@@ -137,12 +144,14 @@ def speak(
     framing: str,
     background: str | None,
     pose_model: str,
-    output: Path,
+    output: str,
     standalone: bool,
-    gateway: str,
+    gateway: Gateway,
 ) -> None:
     """Make a character speak."""
-    who = Who(prompt, image, character, seed, image_model)
+    target = target_from(output)
+    picture = None if image is None else picture_from(image, "--image")
+    who = Who(prompt, picture, character, seed, image_model)
     who.check()
     options = animation_pb2.AnimationOptions(
         frames_per_second=fps,
@@ -156,41 +165,35 @@ def speak(
         recognizer=RECOGNIZERS[recognizer],
         animation=options,
         framing=FRAMINGS[framing],
-        background=background,
+        background=background_from(background, target),
         pose_model=pose_model,
     )
-    outcome = run(_speak(who, what, output, None if standalone else gateway))
+    outcome = run(_speak(who, what, target, gateway, standalone=standalone))
     report(outcome)
 
 
-async def _speak(who: Who, what: What, output: Path, address: str | None) -> Outcome:
+async def _speak(
+    who: Who, what: What, target: Target, gateway: Gateway, *, standalone: bool
+) -> Outcome:
     async with AsyncExitStack() as stack:
         progress = stack.enter_context(progress_bars())
-        if address is None:
+        if standalone:
             services = standalone_services(progress, default_data())
             supervisor = await stack.enter_async_context(services)
-            address = supervisor.plan.addresses["gateway"]
-        client = await stack.enter_async_context(Client(address))
-        return await make_speak(client, who, what, output, progress)
+            access = Access(gateway.access.api_key)
+            gateway = Gateway(supervisor.plan.addresses["gateway"], access)
+        client = await stack.enter_async_context(gateway.client())
+        return await make_speak(client, who, what, target, progress)
 
 
 async def make_speak(
-    client: Client, who: Who, what: What, output: Path, progress: Progress
+    client: Client, who: Who, what: What, target: Target, progress: Progress
 ) -> Outcome:
-    """Find or make the character, render, and write `output`."""
+    """Find or make the character, render, and write `target`."""
     name, ignored = await _find_or_create(client, who, progress)
-    if output.suffix.lower() in CONTAINERS:
-        outcome = await _write_video(client, name, what, output, progress)
-    elif output.suffix and not output.is_dir():
-        raise click.BadParameter(
-            f"unknown kind of file {output.suffix}; known are {', '.join(CONTAINERS)} and FOLDER/",
-            param_hint="--output",
-        )
-    else:
-        outcome = await _write_frames(client, name, what, output, progress)
-    return Outcome(
-        output, name, ignored, outcome.stage_seconds, outcome.frame_count, outcome.warnings
-    )
+    write = _write_frames if target.container is None else _write_video
+    outcome = await write(client, name, what, target, progress)
+    return replace(outcome, ignored_phrases=ignored)
 
 
 async def _find_or_create(
@@ -198,21 +201,22 @@ async def _find_or_create(
 ) -> tuple[str, tuple[str, ...]]:
     if who.character is not None:
         return "characters/" + who.character.removeprefix("characters/"), ()
-    request = gateway.CreateCharacterRequest()
+    request = pb.CreateCharacterRequest()
     if who.image is not None:
-        request.image.image = who.image.read_bytes()
+        request.image.image = who.image
     else:
         request.prompt.prompt = who.prompt or ""
         request.prompt.model = who.image_model
         if who.seed is not None:
             request.prompt.seed = who.seed
-            # The same prompt and seed are the same picture: no second character is needed.
-            same = f"{who.image_model}\n{who.seed}\n{who.prompt}"
+            # The same prompt and seed are the same picture, until the illustrator changes: no
+            # second character is needed.
+            same = f"{__version__}\n{who.image_model}\n{who.seed}\n{who.prompt}"
             request.request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, same))
     task = progress.add_task("character", total=1.0)
     stages = {"generate": 0.0, "fit": 0.6, "store": 0.9}
 
-    def show(step: gateway.CreateCharacterProgress) -> None:
+    def show(step: pb.CreateCharacterProgress) -> None:
         progress.update(task, completed=stages.get(step.stage, 0.0) + 0.1 * step.fraction)
 
     result = await client.create_character(request, show)
@@ -221,21 +225,22 @@ async def _find_or_create(
 
 
 async def _write_video(
-    client: Client, name: str, what: What, output: Path, progress: Progress
+    client: Client, name: str, what: What, target: Target, progress: Progress
 ) -> Outcome:
-    config = gateway.RenderVideoConfig(
+    output = target.path
+    config = pb.RenderVideoConfig(
         character=name,
         pose_model=what.pose_model,
         text=what.text,
         recognizer=what.recognizer,  # type: ignore[arg-type]
         animation=what.animation,
-        container=CONTAINERS[output.suffix.lower()],
-        background=background_from(what.background),
+        container=target.container or compositor.VIDEO_CONTAINER_UNSPECIFIED,
+        background=what.background,
         crop=what.framing.crop,
         width_px=what.framing.side_px,
         height_px=what.framing.side_px,
     )
-    summary = gateway.RenderVideoSummary()
+    summary = pb.RenderVideoSummary()
     tasks: dict[str, TaskID] = {}
     output.parent.mkdir(parents=True, exist_ok=True)
     # Written beside the target and moved, so that a failure leaves no half film behind.
@@ -264,15 +269,16 @@ async def _write_video(
 
 
 async def _write_frames(
-    client: Client, name: str, what: What, folder: Path, progress: Progress
+    client: Client, name: str, what: What, target: Target, progress: Progress
 ) -> Outcome:
+    folder = target.path
     folder.mkdir(parents=True, exist_ok=True)
     task = progress.add_task("frames", total=None)
     count = 0
     names: dict[int, Path] = {}
+    warnings: list[str] = []
     async for answer in client.speak(_speak_requests(name, what)):
-        if answer.WhichOneof("payload") != "frames":
-            continue
+        warnings += [warning.message for warning in answer.utterance_summary.warnings]
         for frame in answer.frames.frames:
             path = folder / f"frame_{count:05d}.png"
             if frame.WhichOneof("content") == "data":
@@ -284,11 +290,11 @@ async def _write_frames(
             progress.update(task, completed=count)
     if count == 0:
         raise InvalidArgumentError("The audio has no length.", reason="AUDIO_EMPTY", field="audio")
-    return Outcome(folder, name, (), {}, count, ())
+    return Outcome(folder, name, (), {}, count, tuple(warnings))
 
 
-async def _speak_requests(name: str, what: What) -> AsyncIterator[gateway.SpeakRequest]:
-    config = gateway.SpeakConfig(
+async def _speak_requests(name: str, what: What) -> AsyncIterator[pb.SpeakRequest]:
+    config = pb.SpeakConfig(
         character=name,
         pose_model=what.pose_model,
         animation=what.animation,
@@ -300,20 +306,20 @@ async def _speak_requests(name: str, what: What) -> AsyncIterator[gateway.SpeakR
             height_px=what.framing.side_px,
         ),
     )
-    yield gateway.SpeakRequest(config=config)
-    yield gateway.SpeakRequest(utterance=gateway.SpeakUtterance(text=what.text))
+    yield pb.SpeakRequest(config=config)
+    yield pb.SpeakRequest(utterance=pb.SpeakUtterance(text=what.text))
     for part in chunks(what.audio.read_bytes()):
-        yield gateway.SpeakRequest(audio=audio_pb2.AudioChunk(data=part))
+        yield pb.SpeakRequest(audio=audio_pb2.AudioChunk(data=part))
 
 
 def report(outcome: Outcome) -> None:
     """Say where the result is, and what was noticed on the way."""
     for phrase in outcome.ignored_phrases:
-        people.print(f"[yellow]not understood:[/] {phrase}")
+        people.print(f"[yellow]not understood:[/] {escape(phrase)}")
     for warning in outcome.warnings:
-        people.print(f"[yellow]note:[/] {warning}")
+        people.print(f"[yellow]note:[/] {escape(warning)}")
     if outcome.stage_seconds:
         times = ", ".join(f"{stage} {s:.1f} s" for stage, s in outcome.stage_seconds.items())
         people.print(f"{outcome.frame_count} frames; {times} (stages overlap)")
-    people.print(f"character: {outcome.character.removeprefix('characters/')}")
+    people.print(f"character: {escape(outcome.character.removeprefix('characters/'))}")
     click.echo(str(outcome.output))

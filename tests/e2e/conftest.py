@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,18 @@ from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
 from kuchipaku.supervisor import Plan, running_services
 
 ROOT = Path(__file__).resolve().parents[2]
+
+SESSIONS = 2
+# Few slots, so that one that is not given back is missed at once.
+SLOTS = {
+    "KUCHIPAKU_GATEWAY_SESSIONS": str(SESSIONS),
+    "KUCHIPAKU_GATEWAY_VIDEOS": str(SESSIONS),
+    "KUCHIPAKU_GATEWAY_CREATIONS": "1",
+    "KUCHIPAKU_POSE_MAX_STREAMS": str(SESSIONS),
+    "KUCHIPAKU_LIPSYNC_MAX_STREAMS": str(SESSIONS),
+    "KUCHIPAKU_COMPOSITOR_MAX_CONCURRENT_JOBS": "1",
+    "KUCHIPAKU_IMAGEGEN_JOBS": "1",
+}
 
 
 @dataclass
@@ -32,11 +45,12 @@ class Product:
 
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    if not (ROOT / "models/starter/pose/manifest.json").is_file():
-        pytest.skip("models/starter/pose is not there: run make train-starter")
+    if "KUCHIPAKU_POSE_MODELS" not in os.environ:
+        shipped = ROOT / "models/starter/pose/manifest.json"
+        assert shipped.is_file(), "models/starter/pose is not there: run make train-starter"
     # Unix socket paths are limited to about 100 characters, which pytest's own folders may exceed.
     folder = tmp_path_factory.mktemp("s")
-    product = Product(Plan.on_sockets(folder, folder / "data"))
+    product = Product(Plan.on_sockets(folder, folder / "data", environment=SLOTS))
     ready, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:

@@ -255,7 +255,9 @@ class CreateCharacterRequest(_message.Message):
     display_name: _builtins.str
     owner: _builtins.str
     request_id: _builtins.str
-    """At most 128 characters, for example a UUID. A repeated request with the same id answers with the same character instead of a second one."""
+    """At most 128 characters, for example a UUID. A repeated request with the same id answers with the same
+    character instead of a second one. Ids are per owner; with other content REQUEST_ID_REUSED is answered.
+    """
     @_builtins.property
     def prompt(self) -> Global___PromptSource: ...
     @_builtins.property

@@ -1,4 +1,4 @@
-"""Health of servers, as ``kuchipaku status`` shows it."""
+"""Health of servers, also behind TLS and API keys."""
 
 from __future__ import annotations
 

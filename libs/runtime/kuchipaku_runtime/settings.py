@@ -256,6 +256,7 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[SettingRow]:
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _rows(info.annotation, f"{variable}__")
             continue
-        default = info.get_default(call_default_factory=False)
-        text = "" if info.is_required() or default is None else str(default)
+        # A default that a function makes depends on the machine; its description tells it.
+        open_ended = info.is_required() or info.default_factory or info.default is None
+        text = "" if open_ended else str(info.default)
         yield SettingRow(variable, text, info.description or "")

@@ -29,7 +29,8 @@ class GatewaySettings(ServiceSettings):
     )
     store_url: str = Field(
         default_factory=lambda: Path("kuchipaku-data").resolve().as_uri(),
-        description="fsspec URL of the character store, for example file:///var/lib/kuchipaku.",
+        description="fsspec URL of the character store, for example file:///var/lib/kuchipaku; by "
+        "default kuchipaku-data in the working directory.",
     )
     sessions: int = Field(
         default=32, ge=1, le=10_000, description="Speak sessions served at the same time."
