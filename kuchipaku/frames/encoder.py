@@ -18,10 +18,10 @@ class FrameEncoder:
     """Codes the frames of one stream.
 
     Frames are numbered from 0 within an epoch. A frame whose picture the receiver still has
-    becomes a reference: either because ``key`` names content that was sent before, or because
-    its pixels equal the previous frame's. Otherwise its pixels are coded; for DELTA_ZSTD as
-    the bytewise difference modulo 256 to the previous frame, under Zstandard, with a keyframe at
-    the start of each epoch and after every ``keyframe_interval`` frames.
+    becomes a reference: either because ``key`` names its content, which spares the comparison,
+    or because its pixels equal the previous frame's. Otherwise its pixels are coded; for
+    DELTA_ZSTD as the bytewise difference modulo 256 to the previous frame, under Zstandard, with
+    a keyframe at the start of each epoch and after every ``keyframe_interval`` frames.
 
     The encoder keeps the arrays it is given, without a copy where they are read-only
     (``array.flags.writeable = False``): such an array must not change any more. It holds at
@@ -31,7 +31,7 @@ class FrameEncoder:
     Usage::
 
         encoder = FrameEncoder(FrameEncoding.DELTA_ZSTD, 512, 512)
-        coded = encoder.encode_known(pose_key) or encoder.encode(render(pose), pose_key)
+        coded = encoder.encode(pixels, pose_key)
     """
 
     def __init__(
@@ -71,14 +71,6 @@ class FrameEncoder:
         self._last_keyframe = 0
         self._window.clear()
 
-    def encode_known(self, key: Hashable) -> CodedFrame | None:
-        """Code a frame by ``key`` alone; None where the receiver may not have its picture.
-
-        A hit spares the sender the rendering.
-        """
-        known = self._window.find_key(key)
-        return None if known is None else self._refer(known)
-
     def encode(self, pixels: Rgba, key: Hashable | None = None) -> CodedFrame:
         """Code the next frame: uint8 of shape (height, width, 4).
 
@@ -90,7 +82,7 @@ class FrameEncoder:
         if key is not None and (known := self._window.find_key(key)) is not None:
             return self._refer(known)
         previous = self._window.find(self._next_id - 1)
-        if previous is not None and key is None and np.array_equal(previous.pixels, pixels):
+        if previous is not None and np.array_equal(previous.pixels, pixels):
             return self._refer(self._next_id - 1)
         return self._code(pixels, previous, key)
 

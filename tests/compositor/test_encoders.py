@@ -7,11 +7,22 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from kuchipaku.frames import CodedFrame, FrameEncoding
 from kuchipaku_compositor.backdrop import Backdrop
-from kuchipaku_compositor.encoders import Container
+from kuchipaku_compositor.composition import (
+    AudioStream,
+    Composition,
+    CompositionOptions,
+    FrameStream,
+)
+from kuchipaku_compositor.encoders import Container, VideoOptions, open_encoder
 from kuchipaku_compositor.encoders.edges import bleed_edges
+from kuchipaku_compositor.encoders.gif import timeline
+from kuchipaku_media.audio import PcmFormat
 from tests.compositor.films import (
     alpha_frames,
     animation,
@@ -22,6 +33,7 @@ from tests.compositor.films import (
     sound,
     video_frames,
 )
+from tests.media.sounds import encode
 
 VIDEO = [Container.MP4, Container.WEBM]
 
@@ -125,6 +137,31 @@ def test_mp4_streams_while_frames_come_and_can_be_cut_at_a_fragment():
     assert 60 < len(video_frames(composed[:second])) < 200
 
 
+@pytest.mark.parametrize("is_file", [False, True])
+def test_mp4_comes_while_frames_come_if_sound_does_too(is_file):
+    samples = beep(8.0, 1.0)
+    audio = AudioStream() if is_file else AudioStream(PcmFormat.F32LE, 48_000, 1)
+    composition = Composition(
+        CompositionOptions(
+            container=Container.MP4,
+            frames=FrameStream(FrameEncoding.RAW, 96, 80),
+            frame_rate=Fraction(25),
+            backdrop=Backdrop((0, 0, 0)),
+            audio=audio,
+        )
+    )
+    composition.add_audio(
+        encode("wav", samples[np.newaxis], 48_000) if is_file else samples.astype("<f4").tobytes()
+    )
+    for number in range(200):
+        coded = CodedFrame(number, disc(number % 20).tobytes())
+        composition.add_frames(0, [(coded, number / 25)])
+    assert bool(composition.take()) is not is_file
+    composition.finish()
+    assert composition.take()
+    composition.close()
+
+
 def test_a_picture_fills_the_background():
     rows, columns = np.mgrid[0:100, 0:300]
     stripes = np.dstack([columns * 255 // 299, rows * 2, rows * 0]).astype(np.uint8)
@@ -186,6 +223,56 @@ def test_animations_keep_time_and_transparency(container):
         assert (out[solid][:, 3] > 200).all()
         assert (out[empty][:, 3] < 50).all()
         assert np.abs(out[solid][:, :3].astype(int) - frame[solid][:, :3]).mean() < 6
+
+
+@pytest.mark.parametrize(("fps", "fewer"), [(50, False), (60, True)])
+def test_no_delay_of_a_gif_is_too_short_for_browsers(fps, fewer):
+    frames = [disc(i * 2) for i in range(12)]
+    decoded = animation(compose(frames, Container.GIF, fps=Fraction(fps))[0])
+    durations = [duration for duration, _ in decoded]
+    assert min(durations) >= 20
+    assert (len(decoded) < 12) is fewer
+    assert sum(durations) == pytest.approx(12_000 / fps, abs=10)
+    solid = frames[-1][..., 3] == 255
+    assert (decoded[-1][1][solid][:, 3] > 200).all()
+    assert (decoded[-1][1][frames[-1][..., 3] == 0][:, 3] < 50).all()
+
+
+@given(
+    numbers=st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    fps=st.fractions(1, 60, max_denominator=1001),
+)
+def test_a_gif_shows_every_picture_that_is_held(numbers, fps):
+    shown, final_delay = timeline(numbers, fps)
+    times = list(shown.values())
+    assert times[0] == 0
+    assert final_delay >= 2
+    assert all(later - earlier >= 2 for earlier, later in itertools.pairwise(times))
+    assert numbers[max(shown)] == numbers[-1]
+    assert times[-1] + final_delay == pytest.approx(float(len(numbers) / fps * 100), abs=4)
+    for index in range(len(numbers) - 1):
+        if numbers[index] == numbers[index + 1]:
+            latest = max(i for i in shown if i <= index + 1)
+            assert numbers[latest] == numbers[index]
+    if fps <= 50:
+        changes = [i for i, n in enumerate(numbers) if i == 0 or n != numbers[i - 1]]
+        assert list(shown) == changes
+
+
+def test_finishing_a_gif_can_be_broken_off():
+    encoder = open_encoder(Container.GIF, VideoOptions(96, 80, Fraction(25), Backdrop((0, 0, 0))))
+    for number in range(20):
+        encoder.add_frame(disc(number))
+    calls = itertools.count()
+
+    def check() -> None:
+        if next(calls) == 5:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        encoder.finish(check)
+    assert next(calls) == 6
+    encoder.close()
 
 
 @pytest.mark.parametrize("container", [Container.GIF, Container.WEBP])

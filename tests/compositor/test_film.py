@@ -7,10 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuchipaku_compositor.backdrop import parse_color
+from kuchipaku.frames import CodedFrame, FrameEncoding
+from kuchipaku_compositor import composition
+from kuchipaku_compositor.backdrop import Backdrop, parse_color, picture_backdrop
+from kuchipaku_compositor.encoders import SAMPLE_RATE, Check, Container
 from kuchipaku_compositor.encoders.sink import StreamSink
 from kuchipaku_compositor.film import Film
-from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_contract.errors import CancelledByClientError, InvalidArgumentError
+from kuchipaku_media.audio import PcmFormat
+from kuchipaku_media.picture import encode_png
 
 PIXELS = [np.full((2, 2, 4), number, np.uint8) for number in range(40)]
 
@@ -28,7 +33,7 @@ class Recorder:
     def add_samples(self, samples: np.ndarray) -> None:
         self.samples += len(samples)
 
-    def finish(self) -> None: ...
+    def finish(self, check: Check) -> None: ...
 
     def take(self, max_bytes: int) -> bytes:
         return b""
@@ -36,9 +41,49 @@ class Recorder:
     def close(self) -> None: ...
 
 
-def film(**options: float) -> tuple[Film, Recorder]:
+class Leaver(Recorder):
+    """An encoder whose caller leaves at the hundredth frame or after ten seconds of sound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leave: Check = lambda: None
+
+    def add_frame(self, pixels: np.ndarray) -> None:
+        super().add_frame(pixels)
+        if len(self.frames) == 100:
+            self.leave()
+
+    def add_samples(self, samples: np.ndarray) -> None:
+        super().add_samples(samples)
+        if self.samples >= 10 * SAMPLE_RATE:
+            self.leave()
+
+
+def film(check: Check = lambda: None, **options: float) -> tuple[Film, Recorder]:
     recorder = Recorder()
-    return Film(recorder, Fraction(25), **options), recorder
+    return Film(recorder, Fraction(25), check=check, **options), recorder
+
+
+def left_film(
+    monkeypatch, audio: composition.AudioStream | None = None
+) -> tuple[composition.Composition, Leaver]:
+    leaver = Leaver()
+    monkeypatch.setattr(composition, "open_encoder", lambda *_: leaver)
+    made = composition.Composition(
+        composition.CompositionOptions(
+            container=Container.MP4,
+            frames=composition.FrameStream(FrameEncoding.RAW, 2, 2),
+            frame_rate=Fraction(25),
+            backdrop=Backdrop(),
+            audio=audio,
+        )
+    )
+    leaver.leave = made.cancel
+    return made, leaver
+
+
+def frame(number: int, offset_s: float) -> tuple[CodedFrame, float]:
+    return CodedFrame(number, PIXELS[number].tobytes()), offset_s
 
 
 def reason(action) -> str:
@@ -70,6 +115,42 @@ def test_a_film_is_bounded():
     assert len(recorder.frames) == 1
     made.add_frame(PIXELS[1], 0.96)
     assert reason(lambda: made.add_frame(PIXELS[1])) == "VIDEO_TOO_LONG"
+
+
+def test_a_gap_of_a_minute_ends_when_the_caller_leaves(monkeypatch):
+    made, leaver = left_film(monkeypatch)
+    with pytest.raises(CancelledByClientError):
+        made.add_frames(0, [frame(0, 0.0), frame(1, 60.0)])
+    assert len(leaver.frames) == 100
+    made.close()
+
+
+def test_a_minute_of_held_frames_ends_when_the_caller_leaves(monkeypatch):
+    audio = composition.AudioStream(PcmFormat.S16LE, SAMPLE_RATE)
+    made, leaver = left_film(monkeypatch, audio=audio)
+    made.add_frames(0, [frame(0, 0.0)])
+    leaver.leave, leave = (lambda: None), leaver.leave
+    made.add_audio(bytes(2 * 60 * SAMPLE_RATE))
+    leaver.leave = leave
+    with pytest.raises(CancelledByClientError):
+        made.finish()
+    assert len(leaver.frames) <= 100
+
+
+def test_a_minute_of_silence_ends_when_the_caller_leaves():
+    class LeftError(Exception):
+        """The caller has gone."""
+
+    def check() -> None:
+        if recorder.samples > 10 * SAMPLE_RATE:
+            raise LeftError
+
+    made, recorder = film(check)
+    made.add_frame(PIXELS[0], 60.0)
+    made.add_samples(np.zeros(100, np.float32))
+    with pytest.raises(LeftError):
+        made.finish()
+    assert recorder.samples <= 12 * SAMPLE_RATE
 
 
 def test_a_film_without_frames_is_refused():
@@ -105,6 +186,16 @@ def test_both_tracks_end_together(indices, samples, data):
 @pytest.mark.parametrize("text", ["", "red", "#12345", "#1234567", "#12345g", "123456"])
 def test_colours_are_hexadecimal(text):
     assert reason(lambda: parse_color(text, "color")) == "COLOR_INVALID"
+
+
+def test_only_the_fitted_picture_is_kept():
+    photo = np.zeros((300, 1000, 4), np.uint8)
+    photo[:, 400:600] = 255
+    backdrop = picture_backdrop(encode_png(photo), (96, 80), "image")
+    assert backdrop.picture is not None
+    assert backdrop.picture.size == (96, 80)
+    assert np.asarray(backdrop.picture)[40, 48, 3] == 255
+    assert np.asarray(backdrop.picture)[40, 2, 3] == 0
 
 
 def test_a_colour():

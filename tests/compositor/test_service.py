@@ -1,106 +1,32 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import grpc
 import numpy as np
 import pytest
 
 from kuchipaku.compositor.v1 import compositor_service_pb2 as pb
-from kuchipaku.compositor.v1.compositor_service_pb2_grpc import CompositorServiceStub
 from kuchipaku.frames import FrameEncoder, FrameEncoding
 from kuchipaku.frames.messages import to_message
 from kuchipaku.type.v1 import audio_pb2, frame_pb2
-from kuchipaku_compositor.service import build
-from kuchipaku_compositor.settings import CompositorSettings
-from kuchipaku_contract.errors import KuchipakuError
-from kuchipaku_contract.limits import LIMITS
 from kuchipaku_media.picture import decode_picture, encode_png
-from kuchipaku_runtime import connect, serving, translate_rpc_error
+from kuchipaku_runtime import translate_rpc_error
+from tests.compositor.compositorclient import (
+    HEIGHT,
+    ONE_FRAME,
+    WIDTH,
+    audio_requests,
+    compose,
+    compositor,
+    config,
+    encoder_threads,
+    frame_requests,
+    refusal,
+)
 from tests.compositor.films import alpha_frames, animation, beep, disc, flash_film, video_frames
 from tests.media.sounds import encode as encode_sound
 from tests.media.sounds import tone
-
-if TYPE_CHECKING:
-    from kuchipaku.compositor.v1.compositor_service_pb2_grpc import CompositorServiceAsyncStub
-
-WIDTH, HEIGHT = 96, 80
-
-
-@asynccontextmanager
-async def compositor(folder: Path, **settings: object) -> AsyncIterator[CompositorServiceAsyncStub]:
-    address = f"unix:{folder}/compositor.sock"
-    configured = CompositorSettings(
-        address=address,
-        **settings,  # type: ignore[arg-type]
-    )
-    async with serving(configured, build) as bound, connect(bound) as peer:
-        yield CompositorServiceStub(peer.channel)
-
-
-def config(**fields: object) -> pb.ComposeVideoRequest:
-    frame_format = fields.pop("frame_format", None) or frame_pb2.FrameFormat(
-        width_px=WIDTH, height_px=HEIGHT
-    )
-    return pb.ComposeVideoRequest(
-        config=pb.ComposeVideoConfig(frame_format=frame_format, **fields)  # type: ignore[arg-type]
-    )
-
-
-def frame_requests(
-    frames: Iterable[np.ndarray],
-    encoding: FrameEncoding = FrameEncoding.DELTA_ZSTD,
-    batch: int = 7,
-    fps: float = 25,
-) -> Iterator[pb.ComposeVideoRequest]:
-    encoder = FrameEncoder(encoding, WIDTH, HEIGHT)
-    messages = [
-        to_message(encoder.encode(frame), number / fps) for number, frame in enumerate(frames)
-    ]
-    for start in range(0, len(messages), batch):
-        part = frame_pb2.FrameBatch(frames=messages[start : start + batch])
-        yield pb.ComposeVideoRequest(frames=part)
-
-
-def audio_requests(data: bytes, size: int = 5_001) -> Iterator[pb.ComposeVideoRequest]:
-    for start in range(0, len(data), size):
-        chunk = audio_pb2.AudioChunk(data=data[start : start + size])
-        yield pb.ComposeVideoRequest(audio=chunk)
-
-
-async def compose(
-    stub: CompositorServiceAsyncStub, requests: Iterable[pb.ComposeVideoRequest]
-) -> tuple[pb.ComposeVideoStarted, bytes, pb.ComposeVideoSummary, list[str]]:
-    kinds, data = [], bytearray()
-    started, summary = pb.ComposeVideoStarted(), pb.ComposeVideoSummary()
-    async for response in stub.ComposeVideo(iter(requests), timeout=30):
-        kind = response.WhichOneof("payload")
-        kinds.append(str(kind))
-        if kind == "started":
-            started = response.started
-        elif kind == "chunk":
-            assert 0 < len(response.chunk.data) <= LIMITS.max_chunk_bytes
-            data += response.chunk.data
-        elif kind == "summary":
-            summary = response.summary
-    return started, bytes(data), summary, kinds
-
-
-async def refusal(
-    stub: CompositorServiceAsyncStub, requests: Iterable[pb.ComposeVideoRequest]
-) -> KuchipakuError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await compose(stub, requests)
-    return translate_rpc_error(caught.value)
-
-
-def encoder_threads() -> int:
-    return sum(thread.name.startswith("compositor") for thread in threading.enumerate())
 
 
 async def test_a_video_comes_in_pieces_with_its_summary(tmp_path):
@@ -185,110 +111,6 @@ async def test_a_background_picture(tmp_path):
     assert np.abs(video_frames(data)[0][1][0, 0].astype(int) - (0, 255, 0)).max() < 8
 
 
-RAW_AUDIO = audio_pb2.AudioFormat(
-    encoding=audio_pb2.AUDIO_ENCODING_PCM_F32LE, sample_rate_hertz=16_000
-)
-FILE_AUDIO = audio_pb2.AudioFormat()
-ONE_FRAME = list(frame_requests([disc()]))
-NAN = np.full(100, np.nan, "<f4").tobytes()
-SHORT_RAW = pb.ComposeVideoRequest(
-    frames=frame_pb2.FrameBatch(frames=[frame_pb2.Frame(frame_id=0, data=b"abc")])
-)
-LATE = pb.ComposeVideoRequest(
-    frames=frame_pb2.FrameBatch(frames=[frame_pb2.Frame(frame_id=7, data=b"abc")])
-)
-
-BAD = {
-    "nothing": ([], "FAILED_PRECONDITION", "CONFIG_MISSING"),
-    "frames first": (ONE_FRAME, "FAILED_PRECONDITION", "CONFIG_MISSING"),
-    "audio first": (list(audio_requests(b"1")), "FAILED_PRECONDITION", "CONFIG_MISSING"),
-    "config twice": ([config(), config()], "FAILED_PRECONDITION", "CONFIG_TWICE"),
-    "empty message": ([config(), pb.ComposeVideoRequest()], "INVALID_ARGUMENT", "PAYLOAD_MISSING"),
-    "no frames": ([config()], "INVALID_ARGUMENT", "FRAMES_MISSING"),
-    "audio unannounced": (
-        [config(), *audio_requests(b"1234")],
-        "FAILED_PRECONDITION",
-        "AUDIO_UNEXPECTED",
-    ),
-    "audio missing": (
-        [config(audio_format=FILE_AUDIO), *ONE_FRAME],
-        "INVALID_ARGUMENT",
-        "AUDIO_EMPTY",
-    ),
-    "not audio": (
-        [config(audio_format=FILE_AUDIO), *ONE_FRAME, *audio_requests(b"text" * 100)],
-        "INVALID_ARGUMENT",
-        "AUDIO_NOT_DECODABLE",
-    ),
-    "NaN": (
-        [config(audio_format=RAW_AUDIO), *audio_requests(NAN)],
-        "INVALID_ARGUMENT",
-        "AUDIO_NOT_FINITE",
-    ),
-    "half a sample": (
-        [config(audio_format=RAW_AUDIO), *ONE_FRAME, *audio_requests(b"12345")],
-        "INVALID_ARGUMENT",
-        "AUDIO_TRUNCATED",
-    ),
-    "no sample rate": (
-        [config(audio_format=audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_PCM_F32LE))],
-        "INVALID_ARGUMENT",
-        "AUDIO_SAMPLE_RATE_UNSUPPORTED",
-    ),
-    "frame damaged": ([config(), SHORT_RAW], "INVALID_ARGUMENT", "FRAME_NOT_DECODABLE"),
-    "frame out of order": ([config(), LATE], "INVALID_ARGUMENT", "FRAME_OUT_OF_ORDER"),
-    "container": ([config(container=99)], "INVALID_ARGUMENT", "ENUM_UNKNOWN"),
-    "frame rate": ([config(frames_per_second=61)], "INVALID_ARGUMENT", "FRAME_RATE_UNSUPPORTED"),
-    "frame rate NaN": (
-        [config(frames_per_second=float("nan"))],
-        "INVALID_ARGUMENT",
-        "FRAME_RATE_UNSUPPORTED",
-    ),
-    "quality": ([config(quality=101)], "INVALID_ARGUMENT", "QUALITY_UNSUPPORTED"),
-    "size": (
-        [config(frame_format=frame_pb2.FrameFormat(width_px=100_000))],
-        "INVALID_ARGUMENT",
-        "FRAME_SIZE_UNSUPPORTED",
-    ),
-    "window": (
-        [config(frame_format=frame_pb2.FrameFormat(reference_window_bytes=-1))],
-        "INVALID_ARGUMENT",
-        "REFERENCE_WINDOW_UNSUPPORTED",
-    ),
-    "colour": (
-        [config(background=pb.Background(color="blue"))],
-        "INVALID_ARGUMENT",
-        "COLOR_INVALID",
-    ),
-    "picture": (
-        [config(background=pb.Background(image=b"no picture"))],
-        "INVALID_ARGUMENT",
-        "IMAGE_FORMAT_UNSUPPORTED",
-    ),
-    "transparent mp4": (
-        [config(background=pb.Background(transparent=True))],
-        "INVALID_ARGUMENT",
-        "BACKGROUND_TRANSPARENT_UNSUPPORTED",
-    ),
-    "gif too long": (
-        [config(container=pb.VIDEO_CONTAINER_GIF), *frame_requests([disc()] * 60)],
-        "INVALID_ARGUMENT",
-        "VIDEO_TOO_LONG",
-    ),
-}
-
-
-async def test_bad_input_is_named_and_the_service_stays_up(tmp_path):
-    async with compositor(tmp_path, max_gif_duration_s=2.0) as stub:
-        for name, (requests, code, reason) in BAD.items():
-            error = await refusal(stub, requests)
-            assert (error.code.value, error.reason) == (code, reason), name
-            assert error.field is not None, name
-        _, data, _, _ = await compose(stub, [config(), *ONE_FRAME])
-        assert len(video_frames(data)) == 1
-        assert encoder_threads() == 0
-
-
 async def test_a_caller_who_goes_frees_everything(tmp_path):
     async with compositor(tmp_path, max_concurrent_jobs=1, max_queued_jobs=1) as stub:
         for container in (pb.VIDEO_CONTAINER_MP4, pb.VIDEO_CONTAINER_WEBM, pb.VIDEO_CONTAINER_GIF):
@@ -306,6 +128,26 @@ async def test_a_caller_who_goes_frees_everything(tmp_path):
             assert encoder_threads() == 0
 
 
+async def test_a_silent_caller_loses_its_place(tmp_path):
+    async with compositor(
+        tmp_path, max_concurrent_jobs=1, max_queued_jobs=1, input_timeout_s=0.2
+    ) as stub:
+        call = stub.ComposeVideo(timeout=30)
+        await call.write(config())
+        await call.read()
+        # Waits for the only place.
+        _, data, _, _ = await compose(stub, [config(), *ONE_FRAME])
+        assert data
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+        error = translate_rpc_error(caught.value)
+        assert (error.code.value, error.reason) == ("DEADLINE_EXCEEDED", "INPUT_STALLED")
+        sprites = stub.PackSprites(timeout=30)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await sprites.read()
+        assert translate_rpc_error(caught.value).reason == "INPUT_STALLED"
+
+
 async def test_a_full_service_refuses_with_a_hint(tmp_path):
     async with compositor(tmp_path, max_concurrent_jobs=1, max_queued_jobs=0) as stub:
         call = stub.ComposeVideo(timeout=30)
@@ -314,6 +156,10 @@ async def test_a_full_service_refuses_with_a_hint(tmp_path):
         error = await refusal(stub, [config(), *ONE_FRAME])
         assert (error.code.value, error.reason) == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")
         assert error.retry_after_s is not None
+        # A picture is not decoded before there is a place: this one could not be.
+        background = pb.Background(image=encode_png(disc())[:-50])
+        error = await refusal(stub, [config(background=background), *ONE_FRAME])
+        assert error.reason == "QUEUE_FULL"
         call.cancel()
 
 
@@ -345,27 +191,3 @@ async def test_sprites_come_as_sheets_and_a_description(tmp_path):
     description = json.loads(files["sprites.json"])
     assert len(description["frames"]) == 8
     assert decode_picture(files["sheet-0.png"]).shape[0] == description["meta"]["size"]["h"]
-
-
-@pytest.mark.parametrize(
-    ("requests", "reason"),
-    [
-        ([], "CONFIG_MISSING"),
-        ([pb.PackSpritesRequest(config=pb.PackSpritesConfig())] * 2, "CONFIG_TWICE"),
-        ([pb.PackSpritesRequest(config=pb.PackSpritesConfig())], "SPRITES_MISSING"),
-        (
-            [pb.PackSpritesRequest(config=pb.PackSpritesConfig(max_side_px=5))],
-            "SHEET_SIZE_UNSUPPORTED",
-        ),
-        (
-            [pb.PackSpritesRequest(config=pb.PackSpritesConfig(padding_px=-1))],
-            "PADDING_UNSUPPORTED",
-        ),
-    ],
-)
-async def test_bad_sprite_requests_are_named(tmp_path, requests, reason):
-    async with compositor(tmp_path) as stub:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            async for _ in stub.PackSprites(iter(requests), timeout=30):
-                pass
-    assert translate_rpc_error(caught.value).reason == reason

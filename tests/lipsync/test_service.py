@@ -228,6 +228,21 @@ async def test_buffered_audio_of_all_calls_is_limited(
     assert cues_of(await answers(stub, requests(config, hello_wav)))
 
 
+async def test_audio_of_align_text_counts_as_buffered(
+    stub: pb_grpc.LipsyncServiceAsyncStub, hello_wav: bytes, hello_text: str
+) -> None:
+    request = pb.AlignTextRequest(audio=bytes(4 << 20), text="hello", audio_format=S16)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.AlignText(request)
+    error = translate_rpc_error(caught.value)
+    assert (error.code, error.reason) == ("RESOURCE_EXHAUSTED", "AUDIO_BUFFER_FULL")
+    # What is reserved is given back, after failures and after successes.
+    for _ in range(2):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.AlignText(pb.AlignTextRequest(audio=bytes(2 << 20), text="hello"))
+    assert (await stub.AlignText(pb.AlignTextRequest(audio=hello_wav, text=hello_text))).cues
+
+
 def _with(**fields: object) -> pb.RecognizeCuesConfig:
     return pb.RecognizeCuesConfig(**fields)  # type: ignore[arg-type]
 
@@ -237,7 +252,7 @@ def _with(**fields: object) -> pb.RecognizeCuesConfig:
     [
         (_with(text="x" * 20_001), "TEXT_TOO_LONG", "config.text"),
         (_with(recognizer=pb.RECOGNIZER_ALIGNED), "TEXT_MISSING", "config.text"),
-        (_with(recognizer=77), "RECOGNIZER_UNKNOWN", "config.recognizer"),
+        (_with(recognizer=77), "ENUM_VALUE_UNKNOWN", "config.recognizer"),
         (
             _with(extended_shapes=[cue_pb2.MOUTH_SHAPE_G, cue_pb2.MOUTH_SHAPE_A]),
             "SHAPE_NOT_EXTENDED",
@@ -250,7 +265,7 @@ def _with(**fields: object) -> pb.RecognizeCuesConfig:
         ),
         (
             _with(audio_format=UNKNOWN_FORMAT),
-            "AUDIO_ENCODING_UNSUPPORTED",
+            "AUDIO_ENCODING_UNKNOWN",
             "config.audio_format.encoding",
         ),
         (
@@ -311,6 +326,9 @@ async def test_too_many_streams_are_refused_and_gone_clients_free_theirs(
     error = await refusal(stub, requests(config, hello_wav))
     assert (error.code, error.reason) == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")
     assert error.retry_after_s
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.AlignText(pb.AlignTextRequest(audio=hello_wav, text="hello"))
+    assert translate_rpc_error(caught.value).reason == "QUEUE_FULL"
     for call in held:
         call.cancel()
     await asyncio.gather(*(call.code() for call in held))
@@ -360,4 +378,4 @@ async def test_a_client_that_stalls_is_let_go(tmp_path: Path) -> None:
             async for _ in call:
                 pass
         error = translate_rpc_error(caught.value)
-        assert (error.code, error.reason) == ("DEADLINE_EXCEEDED", "AUDIO_STALLED")
+        assert (error.code, error.reason) == ("DEADLINE_EXCEEDED", "INPUT_STALLED")

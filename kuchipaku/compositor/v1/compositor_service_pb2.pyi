@@ -33,11 +33,11 @@ class _VideoContainerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VideoC
     VIDEO_CONTAINER_UNSPECIFIED: _VideoContainer.ValueType  # 0
     """VIDEO_CONTAINER_MP4."""
     VIDEO_CONTAINER_MP4: _VideoContainer.ValueType  # 1
-    """H.264 and AAC over a background; fragmented, so that it plays while it comes."""
+    """H.264 and AAC over a background; fragmented, so that a part of the file can be played."""
     VIDEO_CONTAINER_WEBM: _VideoContainer.ValueType  # 2
     """VP9 and Opus; the background stays transparent unless one is given."""
     VIDEO_CONTAINER_GIF: _VideoContainer.ValueType  # 3
-    """Animated GIF: no sound, 1-bit transparency."""
+    """Animated GIF: no sound, 1-bit transparency; above 50 frames per second some are left out."""
     VIDEO_CONTAINER_WEBP: _VideoContainer.ValueType  # 4
     """Animated WebP: no sound, full transparency."""
 
@@ -47,11 +47,11 @@ class VideoContainer(_VideoContainer, metaclass=_VideoContainerEnumTypeWrapper):
 VIDEO_CONTAINER_UNSPECIFIED: VideoContainer.ValueType  # 0
 """VIDEO_CONTAINER_MP4."""
 VIDEO_CONTAINER_MP4: VideoContainer.ValueType  # 1
-"""H.264 and AAC over a background; fragmented, so that it plays while it comes."""
+"""H.264 and AAC over a background; fragmented, so that a part of the file can be played."""
 VIDEO_CONTAINER_WEBM: VideoContainer.ValueType  # 2
 """VP9 and Opus; the background stays transparent unless one is given."""
 VIDEO_CONTAINER_GIF: VideoContainer.ValueType  # 3
-"""Animated GIF: no sound, 1-bit transparency."""
+"""Animated GIF: no sound, 1-bit transparency; above 50 frames per second some are left out."""
 VIDEO_CONTAINER_WEBP: VideoContainer.ValueType  # 4
 """Animated WebP: no sound, full transparency."""
 Global___VideoContainer: _TypeAlias = VideoContainer  # noqa: Y015
@@ -68,7 +68,7 @@ class Background(_message.Message):
     color: _builtins.str
     """"#rrggbb"."""
     image: _builtins.bytes
-    """PNG, WebP or JPEG; scaled and cropped to fill the frame."""
+    """PNG, WebP or JPEG of at most 4096x4096 pixels; scaled and cropped to fill the frame."""
     transparent: _builtins.bool
     """Nothing, where the container can do it."""
     def __init__(
@@ -135,7 +135,7 @@ class ComposeVideoConfig(_message.Message):
     """0 (smallest) to 100 (best); 0 means 75."""
     @_builtins.property
     def frame_format(self) -> _frame_pb2.FrameFormat:
-        """Format of the frames that will be sent."""
+        """Format of the frames that will be sent; sides of 16-2048 here."""
 
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat:

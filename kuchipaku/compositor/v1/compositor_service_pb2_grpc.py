@@ -58,9 +58,10 @@ class CompositorServiceServicer:
     """
 
     def ComposeVideo(self, request_iterator, context):
-        """Frames and audio in, the bytes of a video file out. MP4 without sound or with raw samples comes while frames
-        do; with sound from a file, and in the other containers, the bytes come at the end of input. The first client
-        message is the config, half-close is the end of input.
+        """Frames and audio in, the bytes of a video file out. MP4 comes as far as both tracks have come: while frames
+        arrive if the audio is raw samples or absent, after half-close if it is a file. The other containers come
+        after half-close. The first client message is the config, half-close is the end of input. A call that sends
+        nothing for too long ends with DEADLINE_EXCEEDED, reason INPUT_STALLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

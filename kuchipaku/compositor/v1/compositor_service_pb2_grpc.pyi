@@ -40,9 +40,10 @@ class CompositorServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CompositorServiceAsyncStub: ...
     ComposeVideo: _grpc.StreamStreamMultiCallable[_compositor_service_pb2.ComposeVideoRequest, _compositor_service_pb2.ComposeVideoResponse]
-    """Frames and audio in, the bytes of a video file out. MP4 without sound or with raw samples comes while frames
-    do; with sound from a file, and in the other containers, the bytes come at the end of input. The first client
-    message is the config, half-close is the end of input.
+    """Frames and audio in, the bytes of a video file out. MP4 comes as far as both tracks have come: while frames
+    arrive if the audio is raw samples or absent, after half-close if it is a file. The other containers come
+    after half-close. The first client message is the config, half-close is the end of input. A call that sends
+    nothing for too long ends with DEADLINE_EXCEEDED, reason INPUT_STALLED.
     """
     PackSprites: _grpc.StreamStreamMultiCallable[_compositor_service_pb2.PackSpritesRequest, _compositor_service_pb2.PackSpritesResponse]
     """Frames in, sprite sheets and their description out."""
@@ -57,9 +58,10 @@ class CompositorServiceAsyncStub(CompositorServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ComposeVideo: _aio.StreamStreamMultiCallable[_compositor_service_pb2.ComposeVideoRequest, _compositor_service_pb2.ComposeVideoResponse]  # type: ignore[assignment]
-    """Frames and audio in, the bytes of a video file out. MP4 without sound or with raw samples comes while frames
-    do; with sound from a file, and in the other containers, the bytes come at the end of input. The first client
-    message is the config, half-close is the end of input.
+    """Frames and audio in, the bytes of a video file out. MP4 comes as far as both tracks have come: while frames
+    arrive if the audio is raw samples or absent, after half-close if it is a file. The other containers come
+    after half-close. The first client message is the config, half-close is the end of input. A call that sends
+    nothing for too long ends with DEADLINE_EXCEEDED, reason INPUT_STALLED.
     """
     PackSprites: _aio.StreamStreamMultiCallable[_compositor_service_pb2.PackSpritesRequest, _compositor_service_pb2.PackSpritesResponse]  # type: ignore[assignment]
     """Frames in, sprite sheets and their description out."""
@@ -77,9 +79,10 @@ class CompositorServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_compositor_service_pb2.ComposeVideoRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_compositor_service_pb2.ComposeVideoResponse], _abc.AsyncIterator[_compositor_service_pb2.ComposeVideoResponse]]:
-        """Frames and audio in, the bytes of a video file out. MP4 without sound or with raw samples comes while frames
-        do; with sound from a file, and in the other containers, the bytes come at the end of input. The first client
-        message is the config, half-close is the end of input.
+        """Frames and audio in, the bytes of a video file out. MP4 comes as far as both tracks have come: while frames
+        arrive if the audio is raw samples or absent, after half-close if it is a file. The other containers come
+        after half-close. The first client message is the config, half-close is the end of input. A call that sends
+        nothing for too long ends with DEADLINE_EXCEEDED, reason INPUT_STALLED.
         """
 
     @_abc_1.abstractmethod

@@ -30,7 +30,8 @@ class LipsyncServiceStub:
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
     AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy.
+    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
+    long.
     """
 
     def __init__(self, channel):
@@ -56,7 +57,8 @@ class LipsyncServiceServicer:
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
     AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy.
+    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
+    long.
     """
 
     def RecognizeCues(self, request_iterator, context):
@@ -99,7 +101,8 @@ class LipsyncService:
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
     AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy.
+    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
+    long.
     """
 
     @staticmethod

@@ -33,7 +33,8 @@ class LipsyncServiceStub:
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
     AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy.
+    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
+    long.
     """
 
     @_typing.overload
@@ -51,7 +52,8 @@ class LipsyncServiceAsyncStub(LipsyncServiceStub):
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
     AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy.
+    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
+    long.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -65,7 +67,8 @@ class LipsyncServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
     AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy.
+    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
+    long.
     """
 
     @_abc_1.abstractmethod

@@ -6,10 +6,12 @@ bounded. Requests are known by their shape alone, so that this stays free of gen
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Protocol, TypeVar
 
 from kuchipaku_contract.errors import (
+    DeadlineExceededError,
     FailedPreconditionError,
     InvalidArgumentError,
     KuchipakuError,
@@ -27,13 +29,32 @@ class StreamRequest(Protocol):
 RequestT = TypeVar("RequestT", bound=StreamRequest)
 
 
-async def take_config(requests: AsyncIterator[RequestT]) -> RequestT:
+async def next_within(requests: AsyncIterator[RequestT], seconds: float | None) -> RequestT | None:
+    """The next request, or None at the end of the client's side.
+
+    Raises `DeadlineExceededError`, reason INPUT_STALLED, where neither comes within ``seconds``;
+    None waits without end.
+    """
+    try:
+        async with asyncio.timeout(seconds) as patience:
+            return await anext(requests, None)
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        raise DeadlineExceededError(
+            f"No message came for {seconds:g} s.", reason="INPUT_STALLED", limit_s=seconds
+        ) from None
+
+
+async def take_config(
+    requests: AsyncIterator[RequestT], *, within_s: float | None = None
+) -> RequestT:
     """The first request, which holds the config.
 
     Raises `FailedPreconditionError`, reason CONFIG_MISSING, where it holds something else or does
-    not come at all.
+    not come at all, and INPUT_STALLED like `next_within`.
     """
-    first = await anext(requests, None)
+    first = await next_within(requests, within_s)
     if first is None or first.WhichOneof("payload") != "config":
         raise FailedPreconditionError(
             "The first message of the stream has to be the config.",

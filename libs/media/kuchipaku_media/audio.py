@@ -20,7 +20,6 @@ from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS, MIB
 from kuchipaku_media.pcm import (
     AudioClip,
-    PcmAssembler,
     PcmDecoder,
     PcmFormat,
     check_channels,
@@ -35,12 +34,10 @@ from kuchipaku_media.signature import declares_duration, demuxer_for, is_cut_sho
 
 __all__ = [
     "AudioClip",
-    "PcmAssembler",
     "PcmDecoder",
     "PcmFormat",
     "audio_file_assembler",
     "decode_audio",
-    "pcm_to_clip",
     "resample",
 ]
 
@@ -184,23 +181,6 @@ def resample(clip: AudioClip, sample_rate: int) -> AudioClip:
         return clip
     samples = soxr.resample(clip.samples, clip.sample_rate, sample_rate)
     return AudioClip(np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False), sample_rate)
-
-
-def pcm_to_clip(
-    data: bytes,
-    pcm_format: PcmFormat,
-    sample_rate: int,
-    channels: int = 1,
-    *,
-    field: str = "audio",
-    max_duration_s: float = LIMITS.max_audio_duration_s,
-) -> AudioClip:
-    """Return interleaved PCM in one piece as a clip. Raises what `PcmDecoder` raises."""
-    assembler = PcmAssembler(
-        pcm_format, sample_rate, channels, field=field, max_duration_s=max_duration_s
-    )
-    assembler.push(data)
-    return assembler.finish()
 
 
 def audio_file_assembler(field: str = "audio") -> BytesAssembler:

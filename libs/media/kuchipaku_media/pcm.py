@@ -120,7 +120,6 @@ class PcmDecoder:
     ) -> None:
         check_sample_rate(sample_rate, field)
         check_channels(channels, field)
-        self.sample_rate = sample_rate
         self._dtype = pcm_format.dtype
         self._channels = channels
         self._frame_bytes = self._dtype.itemsize * channels
@@ -129,11 +128,6 @@ class PcmDecoder:
         self._max_samples = int(max_duration_s * sample_rate)
         self._rest = b""
         self._count = 0
-
-    @property
-    def samples_decoded(self) -> int:
-        """Number of mono samples returned so far."""
-        return self._count
 
     def push(self, data: bytes) -> NDArray[np.float32]:
         """Return the mono samples that ``data`` completes: float32 of shape (n,), -1..1."""
@@ -157,38 +151,3 @@ class PcmDecoder:
             )
         if self._count == 0:
             raise empty(self._field)
-
-
-class PcmAssembler:
-    """Collects streamed PCM into one `AudioClip`. Raises what `PcmDecoder` raises."""
-
-    def __init__(
-        self,
-        pcm_format: PcmFormat,
-        sample_rate: int,
-        channels: int = 1,
-        *,
-        field: str = "audio",
-        max_duration_s: float = LIMITS.max_audio_duration_s,
-    ) -> None:
-        self._decoder = PcmDecoder(
-            pcm_format, sample_rate, channels, field=field, max_duration_s=max_duration_s
-        )
-        self._pieces: list[NDArray[np.float32]] = []
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds of audio collected so far."""
-        return self._decoder.samples_decoded / self._decoder.sample_rate
-
-    def push(self, data: bytes) -> None:
-        """Add ``data``, which may end in the middle of a sample."""
-        samples = self._decoder.push(data)
-        if len(samples):
-            self._pieces.append(samples)
-
-    def finish(self) -> AudioClip:
-        """Return the whole clip."""
-        self._decoder.finish()
-        pieces, self._pieces = self._pieces, []
-        return AudioClip(np.concatenate(pieces), self._decoder.sample_rate)

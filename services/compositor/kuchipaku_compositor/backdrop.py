@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from kuchipaku_contract.errors import InvalidArgumentError
-from kuchipaku_media.picture import decode_picture
+from kuchipaku_media.picture import check_picture, decode_picture
 
 Rgb = tuple[int, int, int]
 
 DEFAULT_COLOR: Rgb = (0xC9, 0xD6, 0xE6)
 """A soft grey-blue that suits light and dark hair."""
+
+MAX_PICTURE_PIXELS = 4096 * 4096
+"""Width x height of a background picture: twice the longest side of a video, squared."""
 
 _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -54,8 +57,7 @@ class BackdropPainter:
             return Image.new("RGBA", self._size, (0, 0, 0, 0))
         plain = Image.new("RGBA", self._size, (*(backdrop.color or DEFAULT_COLOR), 255))
         if backdrop.picture is not None:
-            filled = ImageOps.fit(backdrop.picture, self._size, Image.Resampling.LANCZOS)
-            plain = Image.alpha_composite(plain, filled)
+            plain = Image.alpha_composite(plain, _fit(backdrop.picture, self._size))
         return plain
 
     def paint(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -89,9 +91,25 @@ def parse_color(text: str, field: str) -> Rgb:
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
-def picture_backdrop(data: bytes, field: str) -> Backdrop:
-    """A backdrop from an encoded picture; what is transparent in it shows the default colour.
+def check_backdrop_picture(data: bytes, field: str) -> None:
+    """Check size and header of an encoded picture without decoding it.
 
-    Raises what `kuchipaku_media.picture.decode_picture` raises.
+    Raises what `kuchipaku_media.picture.check_picture` raises, IMAGE_TOO_MANY_PIXELS beyond
+    `MAX_PICTURE_PIXELS`.
     """
-    return Backdrop(DEFAULT_COLOR, Image.fromarray(decode_picture(data, field=field)))
+    check_picture(data, field=field, max_pixels=MAX_PICTURE_PIXELS)
+
+
+def picture_backdrop(data: bytes, size: tuple[int, int], field: str) -> Backdrop:
+    """A backdrop from an encoded picture, scaled and cropped to fill ``size``, width and height.
+
+    What is transparent in the picture shows the default colour. Raises what
+    `check_backdrop_picture` and `kuchipaku_media.picture.decode_picture` raise.
+    """
+    pixels = decode_picture(data, field=field, max_pixels=MAX_PICTURE_PIXELS)
+    # Only the fitted picture is kept: a photo may be a hundred times larger.
+    return Backdrop(DEFAULT_COLOR, _fit(Image.fromarray(pixels), size))
+
+
+def _fit(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)

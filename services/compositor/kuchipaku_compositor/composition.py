@@ -14,7 +14,7 @@ import numpy as np
 
 from kuchipaku.frames import CodedFrame, FrameCodecError, FrameDecoder, FrameEncoding
 from kuchipaku_compositor.backdrop import Backdrop
-from kuchipaku_compositor.encoders import Container, VideoOptions, open_encoder
+from kuchipaku_compositor.encoders import SAMPLE_RATE, Container, VideoOptions, open_encoder
 from kuchipaku_compositor.film import Film, FilmSummary
 from kuchipaku_compositor.soundtrack import FileSoundtrack, PcmSoundtrack, Soundtrack
 from kuchipaku_contract.errors import (
@@ -24,6 +24,9 @@ from kuchipaku_contract.errors import (
 )
 from kuchipaku_contract.limits import LIMITS
 from kuchipaku_media.audio import PcmFormat
+
+# Ten seconds; a cancelled job encodes no further than that.
+_SAMPLES_PIECE = 10 * SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,13 @@ class Composition:
                 threads=options.threads,
             ),
         )
-        self._film = Film(self._encoder, options.frame_rate, max_duration_s=options.max_duration_s)
         self._cancelled = threading.Event()
+        self._film = Film(
+            self._encoder,
+            options.frame_rate,
+            check=self._check_cancelled,
+            max_duration_s=options.max_duration_s,
+        )
 
     @property
     def frame_count(self) -> int:
@@ -104,7 +112,6 @@ class Composition:
         try:
             self._decoder.enter_epoch(epoch)
             for coded, offset_s in frames:
-                self._check_cancelled()
                 self._film.add_frame(self._decoder.decode(coded), offset_s)
         except FrameCodecError as error:
             raise InvalidArgumentError(
@@ -126,12 +133,12 @@ class Composition:
         """Complete the file; `take` then gives the rest of it."""
         if self._soundtrack is not None:
             rest = self._soundtrack.finish()
-            self._check_cancelled()
-            for start in range(0, len(rest), LIMITS.max_chunk_bytes):
-                self._film.add_samples(np.asarray(rest[start : start + LIMITS.max_chunk_bytes]))
+            for start in range(0, len(rest), _SAMPLES_PIECE):
+                self._check_cancelled()
+                self._film.add_samples(np.asarray(rest[start : start + _SAMPLES_PIECE]))
         self._check_cancelled()
         summary = self._film.finish()
-        self._encoder.finish()
+        self._encoder.finish(self._check_cancelled)
         return summary
 
     def take(self) -> bytes:

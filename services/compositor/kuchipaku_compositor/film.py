@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from kuchipaku_compositor.encoders import SAMPLE_RATE, VideoEncoder
+from kuchipaku_compositor.encoders import SAMPLE_RATE, Check, VideoEncoder
 from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
 
@@ -31,7 +31,8 @@ class Film:
 
     A frame lasts until the next one is due: what is left out is filled with the frame before.
     The video lasts as long as the longer of frames and sound; the last frame is held, or the
-    sound followed by silence, to the end.
+    sound followed by silence, to the end. A single frame may take long that way: ``check`` is
+    called between all that is encoded, and what it raises ends the step.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class Film:
         encoder: VideoEncoder,
         frame_rate: Fraction,
         *,
+        check: Check,
         max_duration_s: float = LIMITS.max_audio_duration_s,
     ) -> None:
         self._encoder = encoder
+        self._check = check
         self._frame_rate = frame_rate
         self._max_duration_s = max_duration_s
         self._max_frames = math.ceil(max_duration_s * frame_rate)
@@ -98,6 +101,7 @@ class Film:
 
     def _add_silence(self, count: int) -> None:
         for start in range(0, count, _SILENCE_PIECE):
+            self._check()
             piece = min(_SILENCE_PIECE, count - start)
             self._encoder.add_samples(np.zeros(piece, np.float32))
 
@@ -106,6 +110,7 @@ class Film:
             self._encode(pixels)
 
     def _encode(self, pixels: NDArray[np.uint8]) -> None:
+        self._check()
         self._encoder.add_frame(pixels)
         self._last = pixels
         self._frame_count += 1

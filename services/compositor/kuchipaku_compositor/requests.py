@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from kuchipaku.compositor.v1 import compositor_service_pb2 as pb
@@ -12,10 +13,12 @@ from kuchipaku.type.v1 import audio_pb2, frame_pb2
 from kuchipaku_compositor.backdrop import (
     DEFAULT_COLOR,
     Backdrop,
+    check_backdrop_picture,
     parse_color,
     picture_backdrop,
 )
 from kuchipaku_compositor.composition import AudioStream, CompositionOptions, FrameStream
+from kuchipaku_compositor.durations import seconds_of
 from kuchipaku_compositor.encoders import Container
 from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
@@ -24,8 +27,8 @@ from kuchipaku_media.pcm import check_channels, check_sample_rate
 
 DEFAULT_FRAME_RATE = 25.0
 DEFAULT_QUALITY = 75
+_PICTURE_FIELD = "config.background.image"
 _MIN_SIDE_PX = 16
-_NANOS = 1_000_000_000
 
 _CONTAINERS = {
     pb.VIDEO_CONTAINER_UNSPECIFIED: Container.MP4,
@@ -50,12 +53,14 @@ _PCM_FORMATS = {
 def parse_config(
     config: pb.ComposeVideoConfig, *, max_gif_duration_s: float, threads: int
 ) -> CompositionOptions:
-    """Check a config and fill in its defaults. Decodes the background's picture.
+    """Check a config and fill in its defaults; fast.
 
-    Raises `InvalidArgumentError` with ENUM_UNKNOWN, FRAME_RATE_UNSUPPORTED,
-    FRAME_SIZE_UNSUPPORTED, QUALITY_UNSUPPORTED, REFERENCE_WINDOW_UNSUPPORTED,
-    BACKGROUND_TRANSPARENT_UNSUPPORTED, COLOR_INVALID and the reasons of
-    `kuchipaku_media.picture` and `kuchipaku_media.pcm`.
+    The background's picture is checked by its header and left out: see `with_picture`.
+
+    Raises `InvalidArgumentError` with ENUM_VALUE_UNKNOWN, FPS_OUT_OF_RANGE,
+    FRAME_SIZE_OUT_OF_RANGE, QUALITY_UNSUPPORTED, REFERENCE_WINDOW_UNSUPPORTED,
+    AUDIO_ENCODING_UNKNOWN, BACKGROUND_TRANSPARENT_UNSUPPORTED, COLOR_INVALID and the reasons of
+    `check_backdrop_picture` and `kuchipaku_media.pcm`.
     """
     if config.container not in _CONTAINERS:
         raise _unknown_enum("config.container", config.container)
@@ -75,18 +80,32 @@ def parse_config(
     )
 
 
+def with_picture(config: pb.ComposeVideoConfig, options: CompositionOptions) -> CompositionOptions:
+    """The options with the background's picture, if there is one; decodes it, which takes time.
+
+    Raises the reasons of `picture_backdrop`.
+    """
+    if config.background.WhichOneof("kind") != "image":
+        return options
+    size = options.container.picture_size(options.frames.width, options.frames.height)
+    backdrop = picture_backdrop(config.background.image, size, _PICTURE_FIELD)
+    return replace(options, backdrop=backdrop)
+
+
 def parse_frame_format(frame_format: frame_pb2.FrameFormat, field: str) -> FrameStream:
     """Check a frame format and fill in its defaults."""
     try:
         encoding = encoding_of(frame_format)
     except KeyError:
         raise _unknown_enum(f"{field}.encoding", frame_format.encoding) from None
+    if frame_format.alpha_mode not in frame_pb2.AlphaMode.values():
+        raise _unknown_enum(f"{field}.alpha_mode", frame_format.alpha_mode)
     width, height = size_of(frame_format)
     for side, name in ((width, "width_px"), (height, "height_px")):
         if not _MIN_SIDE_PX <= side <= LIMITS.max_video_side_px:
             raise _out_of_range(
                 f"{field}.{name}",
-                "FRAME_SIZE_UNSUPPORTED",
+                "FRAME_SIZE_OUT_OF_RANGE",
                 _MIN_SIDE_PX,
                 LIMITS.max_video_side_px,
                 side,
@@ -138,9 +157,7 @@ def effective_frame_format(
 def timed_frames(batch: frame_pb2.FrameBatch) -> Iterator[tuple[CodedFrame, float | None]]:
     """The batch's frames with their offsets in seconds, None where the message has none."""
     for message in batch.frames:
-        offset_s = None
-        if message.HasField("offset"):
-            offset_s = message.offset.seconds + message.offset.nanos / _NANOS
+        offset_s = seconds_of(message.offset) if message.HasField("offset") else None
         yield from_message(message), offset_s
 
 
@@ -149,7 +166,7 @@ def _frame_rate(value: float) -> Fraction:
     if not LIMITS.min_fps <= rate <= LIMITS.max_fps:
         raise _out_of_range(
             "config.frames_per_second",
-            "FRAME_RATE_UNSUPPORTED",
+            "FPS_OUT_OF_RANGE",
             LIMITS.min_fps,
             LIMITS.max_fps,
             value,
@@ -161,7 +178,11 @@ def _frame_rate(value: float) -> Fraction:
 def _audio(audio_format: audio_pb2.AudioFormat) -> AudioStream:
     field = "config.audio_format"
     if audio_format.encoding not in _PCM_FORMATS:
-        raise _unknown_enum(f"{field}.encoding", audio_format.encoding)
+        raise InvalidArgumentError(
+            "The audio encoding is not known.",
+            reason="AUDIO_ENCODING_UNKNOWN",
+            field=f"{field}.encoding",
+        )
     pcm_format = _PCM_FORMATS[audio_format.encoding]
     if pcm_format is None:
         return AudioStream()
@@ -177,7 +198,8 @@ def _backdrop(config: pb.ComposeVideoConfig, container: Container) -> Backdrop:
     if kind == "color":
         return Backdrop(parse_color(background.color, "config.background.color"))
     if kind == "image":
-        return picture_backdrop(background.image, "config.background.image")
+        check_backdrop_picture(background.image, _PICTURE_FIELD)
+        return Backdrop(DEFAULT_COLOR)
     if kind == "transparent" and background.transparent and not container.has_alpha:
         raise InvalidArgumentError(
             "MP4 has no transparency; ask for WebM or give a background.",
@@ -189,7 +211,7 @@ def _backdrop(config: pb.ComposeVideoConfig, container: Container) -> Backdrop:
 
 def _unknown_enum(field: str, value: int) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"{value} is not a known value.", reason="ENUM_UNKNOWN", field=field, value=value
+        f"{value} is not a known value.", reason="ENUM_VALUE_UNKNOWN", field=field, value=value
     )
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 
 from kuchipaku.compositor.v1 import compositor_service_pb2 as pb
 from kuchipaku.compositor.v1 import compositor_service_pb2_grpc as pb_grpc
 from kuchipaku_compositor.composition import Composition, CompositionOptions
+from kuchipaku_compositor.durations import duration_of
 from kuchipaku_compositor.film import FilmSummary
-from kuchipaku_compositor.requests import effective_config, parse_config, timed_frames
+from kuchipaku_compositor.requests import (
+    effective_config,
+    parse_config,
+    timed_frames,
+    with_picture,
+)
 from kuchipaku_compositor.settings import CompositorSettings
 from kuchipaku_compositor.sprite_requests import (
     add_sprites,
@@ -24,12 +28,10 @@ from kuchipaku_compositor.sprite_requests import (
 from kuchipaku_compositor.sprites import SheetFile, SpritePacker
 from kuchipaku_compositor.workbench import Workbench
 from kuchipaku_contract.limits import LIMITS
-from kuchipaku_contract.streams import check_chunk, misplaced, take_config
+from kuchipaku_contract.streams import check_chunk, misplaced, next_within, take_config
 from kuchipaku_runtime import Admission, Metrics
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-_NANOS = 1_000_000_000
 
 
 class CompositorServicer(pb_grpc.CompositorServiceServicer):
@@ -47,18 +49,18 @@ class CompositorServicer(pb_grpc.CompositorServiceServicer):
         self, request_iterator: AsyncIterator[pb.ComposeVideoRequest], context: Context
     ) -> AsyncIterator[pb.ComposeVideoResponse]:
         """Make one video."""
-        config = (await take_config(request_iterator)).config
-        options = await asyncio.to_thread(
-            parse_config,
+        limit_s = self._settings.input_timeout_s
+        config = (await take_config(request_iterator, within_s=limit_s)).config
+        options = parse_config(
             config,
             max_gif_duration_s=self._settings.max_gif_duration_s,
             threads=self._settings.encoder_threads,
         )
         async with self._admission.slot(), Workbench() as bench:
-            composition = await bench.open(lambda: Composition(options))
+            composition = await bench.open(lambda: Composition(with_picture(config, options)))
             yield _started(config, options)
             size = 0
-            async for request in request_iterator:
+            while (request := await next_within(request_iterator, limit_s)) is not None:
                 await _add(bench, composition, request)
                 while chunk := await bench.run(composition.take):
                     size += len(chunk)
@@ -77,14 +79,15 @@ class CompositorServicer(pb_grpc.CompositorServiceServicer):
         self, request_iterator: AsyncIterator[pb.PackSpritesRequest], context: Context
     ) -> AsyncIterator[pb.PackSpritesResponse]:
         """Make sprite sheets."""
-        first = await take_config(request_iterator)
+        limit_s = self._settings.input_timeout_s
+        first = await take_config(request_iterator, within_s=limit_s)
         options, frames = parse_sprites_config(first.config)
         async with self._admission.slot(), Workbench() as bench:
             packer = await bench.open(lambda: SpritePacker(options))
             decoder = open_decoder(frames)
             config = effective_sprites_config(first.config, options, frames)
             yield pb.PackSpritesResponse(started=pb.PackSpritesStarted(config=config))
-            async for request in request_iterator:
+            while (request := await next_within(request_iterator, limit_s)) is not None:
                 if request.WhichOneof("payload") != "sprites":
                     raise misplaced(request.WhichOneof("payload"))
                 await bench.run(add_sprites, packer, decoder, request.sprites)
@@ -128,11 +131,10 @@ def _progress(frame_count: int) -> pb.ComposeVideoResponse:
 
 
 def _summary(summary: FilmSummary, size: int) -> pb.ComposeVideoResponse:
-    nanos = round(summary.duration_s * _NANOS)
     return pb.ComposeVideoResponse(
         summary=pb.ComposeVideoSummary(
             frame_count=summary.frame_count,
-            duration=Duration(seconds=nanos // _NANOS, nanos=nanos % _NANOS),
+            duration=duration_of(summary.duration_s),
             size_bytes=size,
         )
     )

@@ -28,6 +28,14 @@ class CompositorSettings(ServiceSettings):
         le=10_000,
         description="Jobs that wait for a free place before further ones are refused.",
     )
+    input_timeout_s: float = Field(
+        default=300.0,
+        gt=0,
+        le=3600,
+        description="Longest wait for the next message of a call, which holds a place meanwhile. "
+        "The gateway sends frames once speech is recognised: longer than that may take, the "
+        "recogniser's queue included.",
+    )
     encoder_threads: int = Field(
         default=2,
         ge=1,

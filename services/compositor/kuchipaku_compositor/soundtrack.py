@@ -51,7 +51,10 @@ class PcmSoundtrack:
 
 
 class FileSoundtrack:
-    """An audio file. It may be cut anywhere, so that it is decoded once it is complete."""
+    """An audio file. It may be cut anywhere, so that it is decoded once it is complete.
+
+    Its samples all come from `finish`; until then no container gives away interleaved video.
+    """
 
     def __init__(
         self, *, field: str = "audio", max_duration_s: float = LIMITS.max_audio_duration_s

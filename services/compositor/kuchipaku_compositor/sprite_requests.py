@@ -6,6 +6,7 @@ from kuchipaku.compositor.v1 import compositor_service_pb2 as pb
 from kuchipaku.frames import FrameCodecError, FrameDecoder
 from kuchipaku.frames.messages import from_message
 from kuchipaku_compositor.composition import FrameStream
+from kuchipaku_compositor.durations import seconds_of
 from kuchipaku_compositor.requests import effective_frame_format, parse_frame_format
 from kuchipaku_compositor.sprites import SheetOptions, SpritePacker
 from kuchipaku_contract.errors import InvalidArgumentError
@@ -15,7 +16,6 @@ DEFAULT_MAX_SIDE_PX = 4096
 _MIN_SHEET_SIDE_PX = 256
 _MAX_PADDING_PX = 64
 _MAX_NAME_CHARS = 256
-_NANOS = 1_000_000_000
 
 
 def parse_sprites_config(config: pb.PackSpritesConfig) -> tuple[SheetOptions, FrameStream]:
@@ -84,5 +84,4 @@ def add_sprites(packer: SpritePacker, decoder: FrameDecoder, batch: pb.SpriteBat
             raise InvalidArgumentError(
                 str(error), reason=error.reason, field="sprites.frame"
             ) from error
-        duration_s = sprite.duration.seconds + sprite.duration.nanos / _NANOS
-        packer.add(sprite.name, pixels, tag=sprite.tag, duration_s=duration_s)
+        packer.add(sprite.name, pixels, tag=sprite.tag, duration_s=seconds_of(sprite.duration))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -11,7 +10,6 @@ from typing import Any
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.gateway.v1 import gateway_service_pb2_grpc as pb_grpc
 from kuchipaku_contract.errors import (
-    DeadlineExceededError,
     InvalidArgumentError,
     UnimplementedError,
 )
@@ -155,15 +153,7 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
 
     async def _config(self, requests: AsyncIterator[RequestT]) -> RequestT:
         """The config, for which no slot is held: a silent client costs nothing."""
-        try:
-            async with asyncio.timeout(self._settings.config_timeout_s):
-                return await take_config(requests)
-        except TimeoutError:
-            raise DeadlineExceededError(
-                "The config did not come.",
-                reason="CONFIG_LATE",
-                limit_s=self._settings.config_timeout_s,
-            ) from None
+        return await take_config(requests, within_s=self._settings.config_timeout_s)
 
     def _scope(self, context: Context) -> Scope:
         return Scope(context, self._peers, self._store, self._settings.peer_patience_s)

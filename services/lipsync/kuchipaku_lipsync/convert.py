@@ -45,14 +45,14 @@ _EXTENDED: Final = ALL_SHAPES - BASIC_SHAPES
 
 
 def audio_layout(audio_format: audio_pb2.AudioFormat, field: str) -> AudioLayout:
-    """How to read the audio. Raises InvalidArgumentError with AUDIO_ENCODING_UNSUPPORTED."""
+    """How to read the audio. Raises InvalidArgumentError with AUDIO_ENCODING_UNKNOWN."""
     if audio_format.encoding == audio_pb2.AUDIO_ENCODING_UNSPECIFIED:
         return AudioLayout()
     pcm_format = _PCM_FORMATS.get(audio_format.encoding)
     if pcm_format is None:
         raise InvalidArgumentError(
             "The audio encoding is not known.",
-            reason="AUDIO_ENCODING_UNSUPPORTED",
+            reason="AUDIO_ENCODING_UNKNOWN",
             field=f"{field}.encoding",
         )
     channels = audio_format.channel_count or 1
@@ -65,7 +65,7 @@ def recognition_options(config: pb.RecognizeCuesConfig) -> RecognitionOptions:
     if recognizer is None:
         raise InvalidArgumentError(
             "The recogniser is not known.",
-            reason="RECOGNIZER_UNKNOWN",
+            reason="ENUM_VALUE_UNKNOWN",
             field="config.recognizer",
         )
     options = RecognitionOptions(recognizer, config.text, _allowed_shapes(config))

@@ -97,11 +97,6 @@ def parse_phone(name: str) -> Phone:
     return _BY_NAME.get(name.upper().rstrip("012"), Phone.NOISE)
 
 
-def is_known_phone(name: str) -> bool:
-    """True when `name` is one of the phones above or a filler of the acoustic model."""
-    return name.upper().rstrip("012") in _BY_NAME
-
-
 @dataclass(frozen=True, slots=True)
 class PhoneSegment:
     """One phone over `start_cs` <= t < `end_cs`, in centiseconds from the start of the clip."""

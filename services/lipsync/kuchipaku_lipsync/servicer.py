@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -12,12 +12,9 @@ import grpc
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as pb_grpc
 from kuchipaku.type.v1 import cue_pb2
-from kuchipaku_contract.errors import (
-    DeadlineExceededError,
-    InvalidArgumentError,
-)
+from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import MIB
-from kuchipaku_contract.streams import check_chunk, misplaced, take_config
+from kuchipaku_contract.streams import check_chunk, misplaced, next_within, take_config
 from kuchipaku_lipsync import convert
 from kuchipaku_lipsync.intake import Audio, ByteBudget, Intake, intake_for
 from kuchipaku_lipsync.jobs import align_job, recognise_job
@@ -54,7 +51,8 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
     ) -> AsyncIterator[pb.RecognizeCuesResponse]:
         """Collect the audio, then answer cues as they are recognised."""
         async with self._streams.slot():
-            config = await self._config(request_iterator)
+            first = await take_config(request_iterator, within_s=self._audio_timeout_s)
+            config = first.config
             options = convert.recognition_options(config)
             layout = convert.audio_layout(config.audio_format, "config.audio_format")
             intake = intake_for(layout, "config.audio_format")
@@ -85,8 +83,14 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
         check_text(request.text, "text")
         layout = convert.audio_layout(request.audio_format, "audio_format")
         intake = intake_for(layout, "audio_format")
-        intake.push(request.audio)
-        result = await self._pool.run(align_job, intake.finish(), request.text)
+        async with self._streams.slot():
+            reserved = _Reserved(self._budget)
+            try:
+                await _collect(intake, reserved, request.audio)
+                audio = await asyncio.to_thread(intake.finish)
+                result = await self._pool.run(align_job, audio, request.text)
+            finally:
+                reserved.release()
         return pb.AlignTextResponse(
             duration=convert.duration_of(result.duration),
             words=convert.word_messages(result.words),
@@ -95,13 +99,6 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
             warnings=convert.warning_messages(result.warnings),
         )
 
-    async def _config(
-        self, requests: AsyncIterator[pb.RecognizeCuesRequest]
-    ) -> pb.RecognizeCuesConfig:
-        with self._patience():
-            async with asyncio.timeout(self._audio_timeout_s):
-                return (await take_config(requests)).config
-
     async def _audio(
         self,
         requests: AsyncIterator[pb.RecognizeCuesRequest],
@@ -109,31 +106,12 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
         reserved: _Reserved,
     ) -> Audio:
         """The whole recording, collected until the client closes its side."""
-        while (request := await self._next(requests)) is not None:
+        while (request := await next_within(requests, self._audio_timeout_s)) is not None:
             if request.WhichOneof("payload") != "audio":
                 raise misplaced(request.WhichOneof("payload"))
             check_chunk(request.audio.data)
-            reserved.take(len(request.audio.data))
-            kept = await asyncio.to_thread(intake.push, request.audio.data)
-            reserved.keep_of_last(kept)
+            await _collect(intake, reserved, request.audio.data)
         return await asyncio.to_thread(intake.finish)
-
-    async def _next(
-        self, requests: AsyncIterator[pb.RecognizeCuesRequest]
-    ) -> pb.RecognizeCuesRequest | None:
-        """The next message, or None at the end of the client's side."""
-        with self._patience():
-            async with asyncio.timeout(self._audio_timeout_s):
-                return await anext(requests, None)
-
-    @contextmanager
-    def _patience(self) -> Iterator[None]:
-        try:
-            yield
-        except TimeoutError:
-            raise DeadlineExceededError(
-                f"No message came for {self._audio_timeout_s:g} s.", reason="AUDIO_STALLED"
-            ) from None
 
 
 class _Reserved:
@@ -162,6 +140,11 @@ class _Reserved:
     def release(self) -> None:
         self._budget.give_back(self._held)
         self._held = 0
+
+
+async def _collect(intake: Intake, reserved: _Reserved, data: bytes) -> None:
+    reserved.take(len(data))
+    reserved.keep_of_last(await asyncio.to_thread(intake.push, data))
 
 
 def _responses(step: Step | Outcome, include_phones: bool) -> list[pb.RecognizeCuesResponse]:

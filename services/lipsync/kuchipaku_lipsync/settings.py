@@ -48,7 +48,7 @@ class LipsyncSettings(ServiceSettings):
         default=60.0,
         gt=0,
         le=3600,
-        description="Longest wait for the next piece of audio of a call.",
+        description="Longest wait for the next message of a call that sends audio.",
     )
     time_limit_s: float = Field(
         default=900.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kuchipaku_compositor.encoders.base import (
     SAMPLE_RATE,
+    Check,
     Container,
     VideoEncoder,
     VideoOptions,
@@ -13,7 +14,7 @@ from kuchipaku_compositor.encoders.mp4 import Mp4Encoder
 from kuchipaku_compositor.encoders.webm import WebmEncoder
 from kuchipaku_compositor.encoders.webp import WebpEncoder
 
-__all__ = ["SAMPLE_RATE", "Container", "VideoEncoder", "VideoOptions", "open_encoder"]
+__all__ = ["SAMPLE_RATE", "Check", "Container", "VideoEncoder", "VideoOptions", "open_encoder"]
 
 
 def open_encoder(container: Container, options: VideoOptions) -> VideoEncoder:

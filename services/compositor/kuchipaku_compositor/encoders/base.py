@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -14,6 +15,10 @@ from kuchipaku_compositor.backdrop import Backdrop
 
 SAMPLE_RATE = 48_000
 """Rate in hertz of every sound track; Opus knows no other."""
+
+
+Check = Callable[[], None]
+"""Called between the parts of a long step; what it raises ends the step."""
 
 
 class Container(StrEnum):
@@ -38,6 +43,15 @@ class Container(StrEnum):
     def has_sound(self) -> bool:
         """Whether there can be a sound track."""
         return self in (Container.MP4, Container.WEBM)
+
+    def picture_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the video for frames of ``width`` x ``height``.
+
+        Odd sides gain a column or row where the codec halves the colours' resolution (4:2:0).
+        """
+        if self in (Container.MP4, Container.WEBM):
+            return width + width % 2, height + height % 2
+        return width, height
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +85,8 @@ class VideoEncoder(Protocol):
     def add_samples(self, samples: NDArray[np.float32]) -> None:
         """Add the next mono samples at `SAMPLE_RATE`, in -1..1."""
 
-    def finish(self) -> None:
-        """Complete the file."""
+    def finish(self, check: Check) -> None:
+        """Complete the file, calling ``check`` now and then."""
 
     def take(self, max_bytes: int) -> bytes:
         """Return the next bytes of the file, in order, and none where there are none yet."""

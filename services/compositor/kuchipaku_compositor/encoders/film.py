@@ -10,7 +10,7 @@ import numpy as np
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
-from kuchipaku_compositor.encoders.base import VideoOptions
+from kuchipaku_compositor.encoders.base import Check, VideoOptions
 from kuchipaku_compositor.encoders.tracks import AudioTrack, VideoTrack
 
 
@@ -47,10 +47,11 @@ class FilmEncoder:
         if self._audio is not None:
             self._audio.add(samples)
 
-    def finish(self) -> None:
+    def finish(self, check: Check) -> None:
         """See `VideoEncoder`."""
         if self._audio is not None:
             self._audio.finish()
+        check()
         self._video.finish()
         self._container.close()
 

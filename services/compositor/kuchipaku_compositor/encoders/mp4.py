@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import av
 
-from kuchipaku_compositor.encoders.base import VideoOptions
+from kuchipaku_compositor.encoders.base import Container, VideoOptions
 from kuchipaku_compositor.encoders.film import FilmEncoder
 from kuchipaku_compositor.encoders.sink import StreamSink
 from kuchipaku_compositor.encoders.tracks import VideoCodec, VideoTrack
@@ -39,14 +39,16 @@ def _codec(options: VideoOptions) -> VideoCodec:
 
 
 class Mp4Encoder(FilmEncoder):
-    """Fragmented MP4 that plays while it comes: H.264 4:2:0, BT.709, and AAC.
+    """Fragmented MP4: H.264 4:2:0, BT.709, and AAC.
 
+    Bytes can be taken as far as both tracks have come: a film whose sound runs beside its frames
+    plays while it comes, one whose sound is added last comes when it is finished.
     Frames of odd width or height gain one column or row of the backdrop, as 4:2:0 needs.
     """
 
     def __init__(self, options: VideoOptions) -> None:
         """Open the container."""
-        size = options.width + options.width % 2, options.height + options.height % 2
+        size = Container.MP4.picture_size(options.width, options.height)
         painter = options.backdrop.painter(*size)
         sink = StreamSink()
         container = av.open(sink, "w", format="mp4", options=_CONTAINER)

@@ -6,7 +6,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from kuchipaku_compositor.encoders.base import VideoOptions
+from kuchipaku_compositor.encoders.base import Check, Container, VideoOptions
 from kuchipaku_compositor.encoders.edges import bleed_edges
 from kuchipaku_compositor.encoders.film import FilmEncoder
 from kuchipaku_compositor.encoders.sink import SeekableSink
@@ -44,7 +44,7 @@ class WebmEncoder(FilmEncoder):
 
     def __init__(self, options: VideoOptions) -> None:
         """Open the container."""
-        size = options.width + options.width % 2, options.height + options.height % 2
+        size = Container.WEBM.picture_size(options.width, options.height)
         painter = options.backdrop.painter(*size)
 
         def prepare(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -57,7 +57,7 @@ class WebmEncoder(FilmEncoder):
         super().__init__(container, self._file, video)
         self._add_audio("libopus", _AUDIO_BITS_PER_S, options)
 
-    def finish(self) -> None:
+    def finish(self, check: Check) -> None:
         """See `VideoEncoder`."""
-        super().finish()
+        super().finish(check)
         self._file.seal()

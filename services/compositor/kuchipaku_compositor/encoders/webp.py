@@ -8,7 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from kuchipaku_compositor.encoders.base import VideoOptions
+from kuchipaku_compositor.encoders.base import Check, VideoOptions
 from kuchipaku_compositor.encoders.sink import StreamSink
 
 
@@ -51,8 +51,9 @@ class WebpEncoder:
     def add_samples(self, samples: NDArray[np.float32]) -> None:
         """Sound is left out."""
 
-    def finish(self) -> None:
+    def finish(self, check: Check) -> None:
         """See `VideoEncoder`."""
+        check()
         self._container.mux(self._stream.encode(None))
         self._container.close()
 

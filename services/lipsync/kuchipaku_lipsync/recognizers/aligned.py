@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from kuchipaku_lipsync.phones import PhoneSegment
-from kuchipaku_lipsync.recognizers.base import (
-    RecognizerName,
-    Utterance,
-    WordSegment,
-    with_noise,
-)
+from kuchipaku_lipsync.recognizers.base import Utterance, WordSegment, with_noise
 from kuchipaku_lipsync.recognizers.decoder import (
     ScoredSpan,
     align_phones,
@@ -140,23 +135,6 @@ class TextAligner:
                 return f"{first} {second}"
         # Some rules find a few letters silent; a word has to sound at least.
         return " ".join(pronunciation(word)) or "AH"
-
-
-class AlignedRecognizer:
-    """A `TextAligner` for one text, as a recogniser."""
-
-    name = RecognizerName.ALIGNED
-
-    def __init__(self, aligner: TextAligner, text: str) -> None:
-        self._aligner = aligner
-        self._text = text
-
-    def listen(self, speech: Speech) -> Iterator[Utterance]:
-        """All utterances at once: the words are found in the recording as a whole.
-
-        Raises AlignmentError.
-        """
-        yield from self._aligner.align(speech, self._text)
 
 
 def _mismatch(why: str) -> AlignmentError:
