@@ -6,7 +6,7 @@ Run from the root of the repository, on an otherwise idle machine::
 
 Everything runs on one thread through the engine that the service uses; CPU time is the
 process's, so that other processes disturb the figures little. "cold" is content that was never
-seen, "seen" recurs: the two are never mixed.
+seen, "seen" recurs: the two are never mixed. Memory is that of the service's settings.
 """
 
 from __future__ import annotations
@@ -34,16 +34,15 @@ from kuchipaku_pose.engine import (
     EngineMemory,
     EngineOptions,
     FrameRequest,
-    Memo,
     RenderedFrame,
 )
 from kuchipaku_pose.models import PoseModel, open_model
+from kuchipaku_pose.settings import PoseSettings
 from kuchipaku_pose.view import make_view
 
 Picture = NDArray[np.uint8]
 Poses = NDArray[np.float32]
 
-MIB = 1 << 20
 FACE = (slice(32, 224), slice(160, 352))
 """Rows and columns of the face in the canvas."""
 MOUTH, HEAD = slice(26, 32), slice(39, 45)
@@ -74,7 +73,12 @@ class Bench:
         self.view = make_view(side)
 
     def _open(self) -> PoseModel:
-        memory = EngineMemory(Memo(512 * MIB), Memo(1024 * MIB), Memo(2048 * MIB))
+        defaults = PoseSettings()
+        memory = EngineMemory.of_mib(
+            characters=defaults.character_memory_mib,
+            stages=defaults.stage_memory_mib,
+            frames=defaults.frame_memory_mib,
+        )
         return open_model(self.folder, EngineOptions(), memory)
 
     def fresh(self) -> Character:

@@ -43,6 +43,7 @@ def stream(
     duration: float,
 ) -> Iterator[PoseTrack]:
     """Push everything in random pieces, pulling at random, and yield the tracks."""
+    limits = st.none() | st.integers(1, 9)
     builder = PoseTrackBuilder(options)
     cues, keys = list(cues), list(keys)
     while cues:
@@ -53,14 +54,17 @@ def stream(
         if data.draw(st.booleans()):
             builder.advance(known)
         if data.draw(st.booleans()):
-            yield builder.pull()
+            yield builder.pull(data.draw(limits))
         size = data.draw(st.integers(1, 4))
         builder.push_cues(cues[:size])
         cues = cues[size:]
         if data.draw(st.booleans()) and not keys:
-            yield builder.pull()
+            yield builder.pull(data.draw(limits))
     builder.push_expressions(keys)
-    yield builder.finish(duration)
+    builder.end(duration)
+    yield builder.pull(0)
+    while not builder.exhausted:
+        yield builder.pull(data.draw(limits))
 
 
 @given(timelines(max_size=15), expression_keys(), animation_options(), st.data())
@@ -70,6 +74,43 @@ def test_however_the_input_is_cut_the_poses_are_the_same(cues, keys, options, da
     times, poses = joined(stream(data, cues, keys, options, duration))
     assert times.tolist() == whole.times.tolist()
     assert poses.tobytes() == whole.poses.tobytes()
+
+
+@given(timelines(max_size=15), animation_options())
+def test_frames_pulled_one_by_one_are_the_same(cues, options):
+    whole = animate(cues, options=options)
+    builder = PoseTrackBuilder(options)
+    builder.push_cues(cues)
+    builder.end()
+    times, poses = joined([builder.pull(0), *[builder.pull(1) for _ in range(len(whole))]])
+    assert builder.exhausted
+    assert times.tolist() == whole.times.tolist()
+    assert poses.tobytes() == whole.poses.tobytes()
+
+
+def test_an_expression_may_come_after_the_cues_of_its_time():
+    keys = [ExpressionKey(1.0, "happy")]
+    cues = [MouthCue(0.0, 2.0, D), MouthCue(2.0, 5.0, MouthShape.B)]
+    builder = PoseTrackBuilder(AnimationOptions())
+    builder.push_cues(cues)
+    first = builder.pull(10)
+    builder.push_expressions(keys)
+    builder.end()
+    rest = builder.pull()
+    assert len(first) == 10
+    whole = animate(cues, keys)
+    assert np.concatenate([first.poses, rest.poses]).tobytes() == whole.poses.tobytes()
+
+
+@pytest.mark.parametrize(("pulled", "expected"), [(0, 25), (10, 25), (40, 40)])
+def test_a_duration_cuts_what_has_not_been_pulled(pulled, expected):
+    builder = PoseTrackBuilder(AnimationOptions())
+    builder.push_cues([MouthCue(0.0, 5.0, D)])
+    builder.pull(pulled)
+    builder.end(1.0)
+    builder.pull()
+    assert builder.exhausted
+    assert builder.next_frame == expected
 
 
 @given(timelines(), FRAME_RATES, st.sampled_from([0.0, 0.025, 0.03]))

@@ -105,8 +105,17 @@ def test_a_frame_seen_before_costs_nothing_whatever_the_idle_parameter(
     assert not first.cached
     assert again.cached
     assert again.uses == ()
-    assert again.pixels is first.pixels
+    np.testing.assert_array_equal(again.pixels, first.pixels)
+    assert not again.pixels.flags.writeable
     assert engine.statistics().cached_frames == 1
+
+
+def test_frames_are_remembered_in_less_than_their_size(make_engine: EngineMaker) -> None:
+    engine = make_engine()
+    plain = np.full((SIDE, SIDE, 4), 255, np.uint8)
+    plain[:, : SIDE // 2] = 0
+    frame = render_one(engine, plain, [0.5, 0, 0, 0, 0])
+    assert engine.statistics().frame_memory.nbytes < frame.pixels.nbytes / 50
 
 
 def test_characters_do_not_share_what_depends_on_the_canvas(

@@ -316,3 +316,42 @@ async def test_a_cancelled_stream_is_idle() -> None:
         stream.restart_clock()
         put(stream, range(1))
         assert await drain(stream) == [0]
+
+
+async def test_the_lead_does_not_add_up_from_line_to_line() -> None:
+    clock = Clock()
+    lead = RealTime(max_lead_s=0.5, late_tolerance_s=0.1)
+    sent = []
+    async with live_stream(clock, real_time=lead) as stream:
+        for line in range(4):
+            put(stream, range(25))
+            while not stream.idle:
+                sent += [(line + number / 25, clock.now - 50.0) for number in await drain(stream)]
+                clock.now += 0.04
+            stream.restart_clock(1.0)
+    assert len(sent) == 100
+    for due_s, sent_s in sent:
+        assert due_s - 0.5 - 1e-6 <= sent_s <= due_s + 1e-6
+
+
+async def test_what_follows_an_interruption_is_due_at_once() -> None:
+    clock = Clock()
+    async with live_stream(clock) as stream:
+        put(stream, range(20))
+        await drain(stream)
+        stream.cancel()
+        stream.restart_clock()
+        put(stream, range(5))
+        assert await drain(stream) == [0, 1, 2]
+
+
+async def test_frames_made_late_of_speech_known_in_time_are_dropped() -> None:
+    clock = Clock()
+    async with live_stream(clock) as stream:
+        put(stream, range(3))
+        assert await drain(stream) == [0, 1, 2]
+        clock.now += 3.0
+        poses = np.array([[3], [4]], np.float32)
+        stream.put(poses, [0.12, 0.16], known_at=[50.0, 53.0])
+        assert await drain(stream) == [4]
+        assert stream.statistics.dropped == 1

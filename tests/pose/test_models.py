@@ -10,6 +10,7 @@ from kuchipaku_animation import ONE_OPENING_MOUTH_MAP, PARAMETER_INDEX, THA_MOUT
 from kuchipaku_contract.errors import FailedPreconditionError, KuchipakuError, NotFoundError
 from kuchipaku_pose.engine import EngineMemory, EngineOptions
 from kuchipaku_pose.models import ModelRegistry, load_models
+from kuchipaku_pose.settings import PoseSettings
 from tests.pose.tinypack import write_pack
 
 
@@ -79,3 +80,15 @@ def test_a_wrong_mouth_map_is_the_packs_fault(tmp_path: Path) -> None:
         load(tmp_path)
     assert caught.value.reason == "MODEL_PACK_INVALID"
     assert "mouth map" in caught.value.message
+
+
+def test_the_engines_memory_is_that_of_the_settings_by_default() -> None:
+    settings = PoseSettings()
+    configured = EngineMemory.of_mib(
+        characters=settings.character_memory_mib,
+        stages=settings.stage_memory_mib,
+        frames=settings.frame_memory_mib,
+    )
+    plain = EngineMemory()
+    for kind in ("characters", "stages", "frames"):
+        assert getattr(plain, kind).max_bytes == getattr(configured, kind).max_bytes

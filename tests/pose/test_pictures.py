@@ -62,6 +62,8 @@ def test_a_crop_is_cut_and_scaled_both_ways() -> None:
     large = make_view(512, height=1024).apply(picture)
     assert large.shape == (1024, 1024, 4)
     assert large[3, 520].tolist() == [255, 0, 0, 255]
+    strip = make_view(512, crop=(0, 0, 512, 128)).apply(picture)
+    assert strip.base is None, "a view would keep the whole canvas in memory"
     # Colour of transparent pixels never bleeds into the soft edge.
     edge = large[500, 505:518]
     assert (edge[edge[:, 3] > 0][:, 0] >= 254).all()
@@ -131,6 +133,14 @@ def test_rounding_stays_near_in_range_and_repeats(turn: float, quantum: float) -
     np.testing.assert_array_equal(SPACE.quantise(rounded, quantum), rounded)
     assert not np.signbit(rounded[rounded == 0]).any()
     assert rounded.dtype == np.float32
+
+
+@given(st.floats(0, 1, width=32), st.sampled_from([1 / 128, 0.1, 0.25]))
+def test_rounding_keeps_the_neutral_pose(neutral: float, quantum: float) -> None:
+    space = PoseSpace((Parameter(name="size", minimum=0, maximum=1, neutral=neutral),))
+    np.testing.assert_array_equal(space.quantise(space.neutral[None], quantum)[0], space.neutral)
+    near = np.clip(space.neutral[None] + np.float32(quantum / 3), 0, 1)
+    np.testing.assert_array_equal(space.quantise(near, quantum)[0], space.neutral)
 
 
 @pytest.mark.parametrize("quantum", [-0.1, 0.26, float("nan")])

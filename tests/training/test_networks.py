@@ -25,23 +25,21 @@ from kuchipaku_training.pose.stages import render_frame  # noqa: E402
 def test_an_untrained_face_network_nearly_keeps_the_crop() -> None:
     torch.manual_seed(0)
     net = FaceNetwork().eval()
-    crop = torch.rand(1, 4, 12, 12).repeat_interleave(16, 2).repeat_interleave(16, 3)
+    crop = torch.rand(1, 4, 12, 12).repeat_interleave(8, 2).repeat_interleave(8, 3)
     with torch.inference_mode():
         layers = net(crop, torch.zeros(1, 39))
     assert (layers.picture - crop).abs().mean() < 0.05
-    assert layers.alpha.mean() < 0.1
+    assert layers.alpha.mean() < 0.15
 
 
 def test_several_poses_share_one_encoding() -> None:
     torch.manual_seed(0)
     net = FaceNetwork().eval()
-    crops, poses = torch.rand(2, 4, 192, 192), torch.rand(6, 39)
+    crops, poses = torch.rand(2, 4, 64, 64), torch.rand(4, 39)
     with torch.inference_mode():
         together = net(crops, poses).picture
-        apart = torch.cat(
-            [net(crops[i // 3 : i // 3 + 1], poses[i : i + 1]).picture for i in range(6)]
-        )
-    torch.testing.assert_close(together, apart, atol=1e-4, rtol=1e-4)
+        apart = [net(crops[i // 2][None], poses[i][None]).picture for i in range(4)]
+    torch.testing.assert_close(together, torch.cat(apart), atol=1e-4, rtol=1e-4)
 
 
 def test_warping_moves_the_picture_by_the_flow() -> None:

@@ -23,7 +23,7 @@ from kuchipaku_training.pose.tasks import FACE_TASK, ROTATOR_TASK, Task  # noqa:
 from kuchipaku_training.pose.train import Trainer, TrainSettings, learning_rate  # noqa: E402
 
 _SETTINGS = TrainSettings(
-    steps=12, characters=1, poses=2, warmup=2, held_every=6, held_characters=1, save_every=6
+    steps=6, characters=1, poses=2, warmup=2, held_every=3, held_characters=1, save_every=3
 )
 _TINY = NetworkConfig(2, (8, 16), (8, 8), (1, 1), 39, 22, pose_width=16)
 
@@ -49,7 +49,7 @@ def one_thread() -> None:
 
 @pytest.mark.parametrize("task", TINY_TASKS, ids=lambda task: task.name)
 def test_the_loss_falls(task: Task, data: PoseData, tmp_path: Path) -> None:
-    trainer = Trainer(task, dataclasses.replace(_SETTINGS, steps=30), tmp_path)
+    trainer = Trainer(task, dataclasses.replace(_SETTINGS, steps=16), tmp_path)
     batch = task.batch(data, 0, 1, 1, 2, False)
     trainer.net.train()
 
@@ -57,7 +57,7 @@ def test_the_loss_falls(task: Task, data: PoseData, tmp_path: Path) -> None:
         return float(task.loss(task.forward(trainer.net, batch), batch).detach())
 
     before = loss()
-    for _ in range(30):
+    for _ in range(16):
         trainer.train_step(data)
     assert loss() < before
 
@@ -68,18 +68,18 @@ def test_resuming_is_exact(task: Task, data: PoseData, tmp_path: Path) -> None:
     whole = Trainer(task, _SETTINGS, tmp_path / "whole")
     score = whole.run(data, data, console)
     stopped = Trainer(task, _SETTINGS, tmp_path / "parts")
-    for _ in range(5):
+    for _ in range(2):
         stopped.train_step(data)
     stopped.save()
     resumed = Trainer(task, _SETTINGS, tmp_path / "parts")
     assert resumed.resume()
-    assert resumed.step == 5
+    assert resumed.step == 2
     assert resumed.run(data, data, console) == score
     for name, value in whole.average.state_dict().items():
         assert torch.equal(value, resumed.average.state_dict()[name]), name
     with (tmp_path / "whole" / f"{task.name}.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["step"] for row in rows] == ["6", "12"]
+    assert [row["step"] for row in rows] == ["3", "6"]
     assert float(rows[0]["baseline_psnr"]) > 10.0
 
 

@@ -78,14 +78,20 @@ class MouthTimeline:
         """Start of the last segment that is known, in seconds."""
         return self._end[-1] if self.known_until > self._end[-1] else self._start[-1]
 
-    def window(self, since_s: float) -> Segments:
-        """The segments that end after ``since_s``, closed by endless rest."""
+    def window(self, since_s: float, until_s: float) -> Segments:
+        """The segments that end after ``since_s`` up to the first that begins after ``until_s``.
+
+        Endless rest closes them, whatever follows in truth.
+        """
         first = bisect_right(self._end, since_s)
+        stop = max(first, bisect_right(self._start, until_s)) + 1
+        inside = slice(first, stop)
+        last_end = self._end[min(stop, len(self._end)) - 1]
         return Segments(
-            start=np.array([*self._start[first:], self._end[-1]]),
-            end=np.array([*self._end[first:], _FAR_S]),
-            shape=np.array([*self._shape[first:], SHAPE_INDEX[MouthShape.X]], dtype=np.intp),
-            loudness=np.array([*self._loudness[first:], 1.0]),
+            start=np.array([*self._start[inside], last_end]),
+            end=np.array([*self._end[inside], _FAR_S]),
+            shape=np.array([*self._shape[inside], SHAPE_INDEX[MouthShape.X]], dtype=np.intp),
+            loudness=np.array([*self._loudness[inside], 1.0]),
         )
 
     def _append_one(self, cue: MouthCue) -> None:

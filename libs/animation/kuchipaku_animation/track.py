@@ -37,8 +37,8 @@ from kuchipaku_animation.timeline import MouthTimeline
 from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
 
-# No shape or closure reaches farther into the frames that follow it.
-_LOOK_BACK_S: Final = 0.25
+# No shape or closure reaches farther into the frames that follow it, or that go before it.
+_REACH_S: Final = 0.25
 
 _SIDES: Final = ("left", "right")
 _IRIS: Final = [PARAMETER_INDEX["iris_rotation_x"], PARAMETER_INDEX["iris_rotation_y"]]
@@ -95,14 +95,17 @@ def animate(
 class PoseTrackBuilder:
     """Animates an utterance whose cues are still coming in.
 
-    Push cues and expressions in order, pull the poses that nothing can change any more, finish.
-    The poses equal those of ``animate``, bit for bit, however the input was cut::
+    Push cues and expressions in order and pull the poses that no cue can change any more. Nothing
+    is made before it is pulled, so that expressions may still come and memory stays small. The
+    poses equal those of ``animate``, bit for bit, however the input and the pulls were cut::
 
         builder = PoseTrackBuilder(options, mouth_map)
         for cues in stream:
             builder.push_cues(cues)
-            render(builder.pull())
-        render(builder.finish(duration_s))
+            render(builder.pull(8))
+        builder.end(duration_s)
+        while not builder.exhausted:
+            render(builder.pull(8))
 
     ``first_frame`` leaves out the frames before it, to resume an utterance at an offset.
     """
@@ -120,6 +123,7 @@ class PoseTrackBuilder:
         self._expression_count = 0
         self._next_frame = max(0, first_frame)
         self._played_s = 0.0
+        self._stop: int | None = None
         shapes = mouth_map.arrays()
         self._mouth: Coarticulation | ClassicKeyframes
         if options.mouth == "classic":
@@ -182,15 +186,18 @@ class PoseTrackBuilder:
         """Promise that no cue starts before ``until_s``: silence so far becomes rest."""
         self._timeline.advance(until_s)
 
-    def pull(self) -> PoseTrack:
-        """The frames, from the next on, that no further cue can change; none is possible."""
-        return self._emit(self._ready_frames())
+    def pull(self, limit: int | None = None) -> PoseTrack:
+        """The next frames that no further cue can change, at most ``limit``; none is possible."""
+        stop = self.ready_frame
+        if limit is not None:
+            stop = min(stop, self._next_frame + limit)
+        return self._emit(stop)
 
-    def finish(self, duration_s: float | None = None) -> PoseTrack:
-        """The remaining frames of an utterance of ``duration_s`` seconds.
+    def end(self, duration_s: float | None = None) -> None:
+        """Declare the input complete: an utterance of ``duration_s`` seconds.
 
-        Without a duration the utterance ends with its last cue. Frames that have been pulled
-        beyond the duration stay as they are.
+        Without a duration the utterance ends with its last cue. A shorter one cuts it; frames that
+        have been pulled beyond the duration stay as they are. No more may be pushed.
 
         Raises:
             InvalidArgumentError: the duration is negative, not finite or beyond the limit.
@@ -203,10 +210,23 @@ class PoseTrackBuilder:
                 reason="DURATION_INVALID",
                 field="duration_s",
             )
-        return self._emit(frame_count(duration_s, self._options.fps))
+        self._stop = frame_count(duration_s, self._options.fps)
 
-    def _ready_frames(self) -> int:
-        """Frames below this number are decided."""
+    def finish(self, duration_s: float | None = None) -> PoseTrack:
+        """``end``, and all remaining frames."""
+        self.end(duration_s)
+        return self.pull()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the input is complete and every frame has been pulled."""
+        return self._stop is not None and self._next_frame >= self._stop
+
+    @property
+    def ready_frame(self) -> int:
+        """Frames below this number can be pulled."""
+        if self._stop is not None:
+            return self._stop
         if self._options.mouth == "classic":
             return frame_count(self._timeline.last_boundary, self._options.fps)
         decided = self._timeline.known_until - self._look_ahead_s
@@ -216,7 +236,7 @@ class PoseTrackBuilder:
         first, stop = self._next_frame, max(stop, self._next_frame)
         fps = self._options.fps
         times = np.arange(first, stop) / fps
-        segments = self._timeline.window(first / fps - _LOOK_BACK_S)
+        segments = self._timeline.window(first / fps - _REACH_S, stop / fps + _REACH_S)
         vowels = self._mouth.vowels(segments, first, stop)
         faces = blend_expressions(self._expressions, times)
         faces[:, VOWEL_SLICE] = vowels

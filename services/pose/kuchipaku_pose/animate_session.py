@@ -32,10 +32,11 @@ from kuchipaku_pose.utterance import Opening, Utterance, complete_animation, see
 
 DEFAULT_MAX_LEAD_S = 0.1
 MAX_LEAD_S = 10.0
-_MAX_WAITING_UTTERANCES = 32
-"""More utterances than this are not read until earlier ones have been played."""
+_MAX_WAITING_UTTERANCES = 256
+_MAX_WAITING_KEYS = 2 * LIMITS.max_cues
+"""Cues and expression keys of all utterances that have not been played to their end."""
 _MANY_CUES = 256
-"""Animating more than this at once would hold the event loop up."""
+"""Reading more than this at once would hold the event loop up."""
 
 
 class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
@@ -68,6 +69,8 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
             pacing=config.pacing or session_pb2.PACING_FASTEST,
             max_lead=duration(_max_lead_s(config)),
         )
+        if config.HasField("initial_credit"):
+            self._config.initial_credit = config.initial_credit
         pick(_PACINGS, self._config.pacing, "config.pacing")
         needed = self.use_canvas(engine, config.canvas_sha256)
         started = pb.AnimateStarted(
@@ -83,7 +86,7 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
     async def handle(self, kind: str, request: pb.AnimateRequest) -> None:
         """Take a message of an utterance, or an interruption."""
         if kind == "utterance":
-            await self._begin(request.utterance)
+            self._begin(request.utterance)
         elif kind == "interrupt":
             self._interrupt(request.interrupt)
         elif not self._discarding:
@@ -94,7 +97,7 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
     async def finish_input(self) -> None:
         """End the utterance that is still open."""
         if self._open is not None:
-            await asyncio.to_thread(self._open.end, None)
+            self._open.end(None)
             self._open = None
 
     async def play(self, character: Character) -> AsyncGenerator[pb.AnimateResponse, None]:
@@ -110,11 +113,10 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
                     async for response in part:
                         yield response
                 self._utterances.popleft()
-                self.taken.set()
             elif self.input_ended:
                 break
             else:
-                await stream.wait()
+                await self.wait(stream)
         yield pb.AnimateResponse(statistics=statistics_message(self.statistics))
 
     async def _play_one(
@@ -128,12 +130,10 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
             )
         sent, dropped = self.statistics.frames, self.statistics.dropped
         played_s = 0.0
-        stream.restart_clock()
+        began_at = self.context.scheduler.clock()
         while not utterance.interrupted:
             self.check_failure()
-            # Asked before the tracks are taken: what is complete then has no later tracks.
-            complete = utterance.complete
-            self._feed(stream, utterance)
+            self._feed(stream, utterance, began_at)
             frames = await stream.collect()
             if frames:
                 played_s = frames[-1].offset_s + 1 / utterance.fps
@@ -141,12 +141,13 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
                     frames, utterance_id=utterance.utterance_id, epoch=stream.epoch
                 ):
                     yield pb.AnimateResponse(frames=batch)
-            elif complete and stream.idle:
+            elif utterance.exhausted and stream.idle:
                 played_s = utterance.duration_s
                 break
             else:
-                await stream.wait()
+                await self.wait(stream)
         stream.cancel()
+        stream.restart_clock(None if utterance.interrupted else played_s)
         yield pb.AnimateResponse(
             utterance_summary=session_pb2.UtteranceSummary(
                 utterance_id=utterance.utterance_id,
@@ -157,25 +158,31 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
             )
         )
 
-    def _feed(self, stream: FrameStream, utterance: Utterance) -> None:
-        for track in utterance.take():
-            # Rounded by the animation already; this makes equal poses equal bytes.
-            poses = self._model.engine.space.quantise(self._model.fit(track.poses), 0.0)
-            stream.put(poses, track.times.tolist())
+    def _feed(self, stream: FrameStream, utterance: Utterance, began_at: float) -> None:
+        """Make a few poses: those made already know nothing of expressions still to come."""
+        window = self.context.window
+        if stream.pending >= window:
+            return
+        pulled = utterance.pull(2 * window - stream.pending)
+        # Rounded by the animation already; this makes equal poses equal bytes.
+        poses = self._model.engine.space.quantise(self._model.fit(pulled.track.poses), 0.0)
+        # Before its turn came an utterance could not be played, however long it was known.
+        known_at = [max(began_at, at) for at in pulled.known_at]
+        stream.put(poses, pulled.track.times.tolist(), known_at)
 
     def _real_time(self) -> RealTime | None:
         if self._config.pacing != session_pb2.PACING_REAL_TIME:
             return None
         return RealTime(_max_lead_s(self._config), self.context.late_tolerance_s)
 
-    async def _begin(self, message: pb.AnimateUtterance) -> None:
+    def _begin(self, message: pb.AnimateUtterance) -> None:
         if self._open is not None:
             raise FailedPreconditionError(
                 f"The utterance {self._open.utterance_id!r} has not been ended.",
                 reason="UTTERANCE_NOT_ENDED",
                 field="utterance",
             )
-        await self.wait_for_room(lambda: len(self._utterances) >= _MAX_WAITING_UTTERANCES)
+        self.check_backlog(len(self._utterances) + 1, _MAX_WAITING_UTTERANCES, "utterances")
         self._check_id(message.utterance_id)
         options = self._config.animation
         if message.HasField("animation"):
@@ -189,7 +196,7 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
             seconds(message.resume_offset, "utterance.resume_offset"),
         )
         self._discarding = False
-        self._open = Utterance(opening, self._model)
+        self._open = Utterance(opening, self._model, self.context.scheduler.clock)
         self._utterances.append(self._open)
 
     def _check_id(self, utterance_id: str) -> None:
@@ -221,12 +228,13 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
                 f"{kind} came outside an utterance.", reason="UTTERANCE_MISSING", field=kind
             )
         if kind == "cues":
-            cues = cues_of(request.cues)
-            if len(cues) > _MANY_CUES:
-                await asyncio.to_thread(utterance.push_cues, cues)
-            else:
-                utterance.push_cues(cues)
+            self._check_keys(len(request.cues.cues))
+            many = len(request.cues.cues) > _MANY_CUES
+            utterance.push_cues(
+                await asyncio.to_thread(cues_of, request.cues) if many else cues_of(request.cues)
+            )
         elif kind == "expressions":
+            self._check_keys(len(request.expressions.keys))
             utterance.push_expressions(expressions_of(request.expressions))
         else:
             end = request.utterance_end
@@ -235,17 +243,30 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
                 if end.HasField("duration")
                 else None
             )
-            await asyncio.to_thread(utterance.end, length)
+            utterance.end(length)
             self._open = None
 
+    def _check_keys(self, more: int) -> None:
+        held = sum(utterance.size for utterance in self._utterances)
+        self.check_backlog(held + more, _MAX_WAITING_KEYS, "cues and expressions")
+
     def _interrupt(self, interrupt: session_pb2.Interrupt) -> None:
-        names = [utterance.utterance_id for utterance in self._utterances]
-        if not names or (interrupt.utterance_id and interrupt.utterance_id not in names):
+        waiting = list(self._utterances)
+        # One that was interrupted before stays here until its summary has been sent.
+        chosen = [
+            i
+            for i, utterance in enumerate(waiting)
+            if (
+                utterance.utterance_id == interrupt.utterance_id
+                if interrupt.utterance_id
+                else not utterance.interrupted
+            )
+        ]
+        if not chosen:
             return
-        first = names.index(interrupt.utterance_id) if interrupt.utterance_id else 0
-        behind = list(self._utterances)[first:]
+        behind = waiting[chosen[0] :]
         for utterance in behind if interrupt.queued_too else behind[:1]:
-            utterance.interrupted = True
+            utterance.interrupt()
             if utterance is self._open:
                 self._open = None
                 self._discarding = True

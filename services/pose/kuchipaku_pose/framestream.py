@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -159,6 +160,7 @@ class FrameStream:
         self._rendering: deque[_Rendering] = deque()
         self._started_at: float | None = None
         self._first_offset_s = 0.0
+        self._free_at = -math.inf
         self.statistics = statistics
 
     @property
@@ -177,19 +179,47 @@ class FrameStream:
         return bool(self._rendering) and self._rendering[0].future.done()
 
     @property
+    def is_rendering(self) -> bool:
+        """Whether a frame is under way in the scheduler."""
+        return any(not rendering.future.done() for rendering in self._rendering)
+
+    @property
     def pending(self) -> int:
         """Poses that wait for their rendering."""
         return len(self._pending)
 
-    def restart_clock(self) -> None:
-        """Begin a new utterance: its first frame starts the clock."""
+    def restart_clock(self, length_s: float | None = None) -> None:
+        """Begin a new utterance: its first frame starts the clock.
+
+        Args:
+            length_s: offset at which the utterance before it ended. Its frames may have been sent
+                ahead of their time; the first one now is not due before they are over. None, as
+                after an interruption: due at once.
+        """
+        if self._started_at is not None:
+            self._free_at = (
+                -math.inf
+                if length_s is None
+                else self._started_at + max(0.0, length_s - self._first_offset_s)
+            )
         self._started_at = None
 
-    def put(self, poses: NDArray[np.float32], offsets_s: Sequence[float]) -> None:
-        """Add poses (n, parameters), checked and rounded, due at ``offsets_s``."""
-        now = self._clock()
-        for pose, offset in zip(poses, offsets_s, strict=True):
-            self._pending.append(_Posed(pose, float(offset), now))
+    def put(
+        self,
+        poses: NDArray[np.float32],
+        offsets_s: Sequence[float],
+        known_at: Sequence[float] | None = None,
+    ) -> None:
+        """Add poses (n, parameters), checked and rounded.
+
+        Args:
+            poses: one for each frame.
+            offsets_s: when they are due, from the start of the utterance.
+            known_at: by the clock, since when they could have been made; None: since now.
+        """
+        known_at = known_at if known_at is not None else [self._clock()] * len(poses)
+        for pose, offset, known in zip(poses, offsets_s, known_at, strict=True):
+            self._pending.append(_Posed(pose, float(offset), known))
         self._submit()
 
     def cancel(self) -> None:
@@ -223,10 +253,11 @@ class FrameStream:
             OutFrame(frame, posed.offset_s) for frame, (posed, _) in zip(coded, chosen, strict=True)
         ]
 
-    async def wait(self) -> None:
+    async def wait(self, at_most_s: float | None = None) -> None:
         """Wait until `collect` may have something, or until the event is set elsewhere."""
+        limits = [s for s in (self._seconds_until_news(), at_most_s) if s is not None]
         try:
-            async with asyncio.timeout(self._seconds_until_news()):
+            async with asyncio.timeout(min(limits, default=None)):
                 await self._changed.wait()
         except TimeoutError:
             return
@@ -266,10 +297,11 @@ class FrameStream:
             if full or not self._credit.covers(len(chosen) + 1):
                 break
             if self._real_time is not None:
-                if self._started_at is None:
-                    self._started_at, self._first_offset_s = now, posed.offset_s
                 if self._earliest(posed) > now:
                     break
+                if self._started_at is None:
+                    self._started_at = max(now, self._free_at)
+                    self._first_offset_s = posed.offset_s
             self._rendering.popleft()
             self._count(frame)
             chosen.append((posed, frame))
@@ -283,13 +315,14 @@ class FrameStream:
             self.statistics.stages[use.stage] = totals.plus(use)
 
     def _due(self, posed: _Posed) -> float:
-        """Return the time at which a frame is due; the first frame is due as soon as it is known.
+        """Return the time at which a frame is due.
 
-        Until that has been sent, the clock of the frames after it is not known: they follow it
+        The first frame is due as soon as it is known and the utterance before it is over. Until
+        that has been sent, the clock of the frames after it is not known: they follow it
         at their distance.
         """
         if self._started_at is None:
-            return posed.known_at
+            return max(posed.known_at, self._free_at)
         return self._started_at + posed.offset_s - self._first_offset_s
 
     def _earliest(self, posed: _Posed) -> float:

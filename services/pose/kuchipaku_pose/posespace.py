@@ -60,15 +60,18 @@ class PoseSpace:
         return CheckedPoses(clamped, int(np.count_nonzero(clamped != values)))
 
     def quantise(self, poses: Poses, quantum: float) -> Poses:
-        """Return ``poses`` rounded to multiples of ``quantum`` within the ranges; 0 is exact.
+        """Return ``poses`` rounded to the neutral plus multiples of ``quantum``, within the ranges.
+
+        0 is exact. The neutral pose, the one that recurs most, stays as it is.
 
         Raises:
             InvalidArgumentError: QUANTUM_OUT_OF_RANGE.
         """
         check_quantum(quantum)
         if quantum > 0:
-            rounded = np.round(poses / np.float32(quantum)) * np.float32(quantum)
-            poses = np.clip(rounded, self.minimum, self.maximum)
+            step = np.float32(quantum)
+            steps = np.round((poses - self.neutral) / step)
+            poses = np.clip(self.neutral + steps * step, self.minimum, self.maximum)
         # Adding zero turns -0.0 into 0.0: equal poses must have equal bytes, which are cache keys.
         return poses.astype(np.float32, copy=False) + np.float32(0.0)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 
 import numpy as np
 
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
-from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
 from kuchipaku_pose.convert import (
     complete_format,
     fps_of,
@@ -19,8 +20,10 @@ from kuchipaku_pose.models import PoseModel
 from kuchipaku_pose.posespace import Poses, check_quantum
 from kuchipaku_pose.session import Session, SessionContext, batches
 
-_MAX_WAITING_POSES = 1024
-"""More input than this is not read until frames have been sent."""
+_ENOUGH_POSES = 1024
+"""Without credit no more is read while this many wait: flow control holds the client."""
+_MAX_WAITING_POSES = 20_000
+"""With credit more are refused: a grant may stand behind them, so reading must go on."""
 
 
 class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse]):
@@ -32,6 +35,8 @@ class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse])
         self._model: PoseModel
         self._poses: deque[Poses] = deque()
         self._waiting = 0
+        self._taken = asyncio.Event()
+        """Set whenever poses have gone to the renderer."""
 
     def start(self, request: pb.RenderPosesRequest) -> pb.RenderPosesResponse:
         """Take the config."""
@@ -46,6 +51,8 @@ class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse])
             frames_per_second=fps_of(config.frames_per_second, "config.frames_per_second"),
             quantum=config.quantum,
         )
+        if config.HasField("initial_credit"):
+            self._config.initial_credit = config.initial_credit
         needed = self.use_canvas(engine, config.canvas_sha256)
         return pb.RenderPosesResponse(
             started=pb.RenderPosesStarted(
@@ -57,8 +64,11 @@ class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse])
 
     async def handle(self, kind: str, request: pb.RenderPosesRequest) -> None:
         """Take poses."""
-        await self.wait_for_room(lambda: self._waiting > _MAX_WAITING_POSES)
         messages = request.poses.poses
+        if self._config.HasField("initial_credit"):
+            self.check_backlog(self._waiting + len(messages), _MAX_WAITING_POSES, "poses")
+        else:
+            await self._wait_for_room()
         size = len(self._model.engine.space)
         for i, pose in enumerate(messages):
             if len(pose.values) != size:
@@ -84,18 +94,28 @@ class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse])
         count = 0
         while True:
             self.check_failure()
-            while self._poses:
+            while self._poses and stream.pending < self.context.window:
                 poses = self._poses.popleft()
                 stream.put(poses, (np.arange(count, count + len(poses)) / fps).tolist())
                 count += len(poses)
             frames = await stream.collect()
-            self._waiting = stream.pending
-            self.taken.set()
+            self._waiting = stream.pending + sum(map(len, self._poses))
+            self._taken.set()
             if frames:
                 for batch in batches(frames, utterance_id="", epoch=stream.epoch):
                     yield pb.RenderPosesResponse(frames=batch)
             elif self.input_ended and stream.idle and not self._poses:
                 break
             else:
-                await stream.wait()
+                await self.wait(stream)
         yield pb.RenderPosesResponse(statistics=statistics_message(self.statistics))
+
+    async def _wait_for_room(self) -> None:
+        """Wait for frames to be sent; nothing that is still to come could hasten that."""
+        while self._waiting > _ENOUGH_POSES:
+            if self.character is None:
+                raise FailedPreconditionError(
+                    "Too much input before the canvas.", reason="CANVAS_MISSING", field="canvas"
+                )
+            self._taken.clear()
+            await self._taken.wait()

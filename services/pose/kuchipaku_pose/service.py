@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kuchipaku.pose.v1 import pose_service_pb2
 from kuchipaku.pose.v1.pose_service_pb2_grpc import add_PoseServiceServicer_to_server
-from kuchipaku_pose.engine import EngineMemory, EngineOptions, Memo
+from kuchipaku_pose.engine import EngineMemory, EngineOptions
 from kuchipaku_pose.metrics import PoseMetrics
 from kuchipaku_pose.models import load_models
 from kuchipaku_pose.scheduler import Scheduler
@@ -15,8 +15,6 @@ from kuchipaku_pose.servicer import PoseServicer
 from kuchipaku_pose.session import SessionContext
 from kuchipaku_pose.settings import PoseSettings
 from kuchipaku_runtime import Admission, Service, ServiceContext
-
-_MIB = 1 << 20
 
 
 async def build(context: ServiceContext[PoseSettings]) -> Sequence[Service]:
@@ -27,10 +25,10 @@ async def build(context: ServiceContext[PoseSettings]) -> Sequence[Service]:
         InternalError: a model fails its self-test.
     """
     settings = context.settings
-    memory = EngineMemory(
-        characters=Memo(settings.character_memory_mib * _MIB),
-        stages=Memo(settings.stage_memory_mib * _MIB),
-        frames=Memo(settings.frame_memory_mib * _MIB),
+    memory = EngineMemory.of_mib(
+        characters=settings.character_memory_mib,
+        stages=settings.stage_memory_mib,
+        frames=settings.frame_memory_mib,
     )
     models = await asyncio.to_thread(
         load_models,
@@ -54,7 +52,12 @@ async def build(context: ServiceContext[PoseSettings]) -> Sequence[Service]:
     context.on_stop(scheduler.close)
     servicer = PoseServicer(
         SessionContext(
-            models, scheduler, settings.default_quantum, settings.late_tolerance_s, window
+            models,
+            scheduler,
+            settings.default_quantum,
+            settings.late_tolerance_s,
+            window,
+            settings.input_timeout_s,
         ),
         Admission("streams", settings.max_streams, metrics=context.metrics),
         metrics,

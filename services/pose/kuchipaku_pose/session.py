@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from kuchipaku.frames.messages import to_message
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.type.v1 import frame_pb2
-from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
+from kuchipaku_contract.errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    ResourceExhaustedError,
+)
 from kuchipaku_contract.limits import LIMITS
 from kuchipaku_contract.streams import misplaced, take_config
 from kuchipaku_media.picture import canvas_hash, check_picture, decode_picture
@@ -49,10 +54,17 @@ class SessionContext:
     """How late a live frame may be."""
     window: int
     """Frames of one stream under way at a time: enough that no worker waits for a stream."""
+    input_timeout_s: float
+    """How long a client may send nothing while there is nothing to send to it either."""
 
 
 class Session(ABC, Generic[RequestT, ResponseT]):
-    """One call. `responses` yields what to send; everything is freed when it is closed."""
+    """One call. `responses` yields what to send; everything is freed when it is closed.
+
+    Input is read as it comes, while frames wait for credit too: what would let them go on,
+    credit or an interruption, may stand behind other input. What is read is bounded, and more is
+    refused (`check_backlog`).
+    """
 
     def __init__(self, context: SessionContext) -> None:
         self.context = context
@@ -61,13 +73,14 @@ class Session(ABC, Generic[RequestT, ResponseT]):
         self.statistics = StreamStatistics()
         self.changed = asyncio.Event()
         """Set whenever the frame side may find something new."""
-        self.taken = asyncio.Event()
-        """Set whenever the frame side has taken input away."""
         self.input_ended = False
         self.character: Character | None = None
         self._canvas_sha256 = ""
         self._engine: Engine | None = None
         self._failure: BaseException | None = None
+        self._handling = False
+        """Whether a message is being taken in, such as a canvas that is being prepared."""
+        self._active_at = context.scheduler.clock()
 
     async def responses(self, requests: AsyncIterable[RequestT]) -> AsyncGenerator[ResponseT, None]:
         """Serve the call: read ``requests`` and yield responses.
@@ -76,7 +89,7 @@ class Session(ABC, Generic[RequestT, ResponseT]):
             KuchipakuError: what is wrong with the input, or what failed.
         """
         messages = aiter(requests)
-        first = await take_config(messages)
+        first = await self._first(messages)
         if first.config.HasField("initial_credit"):
             self.credit.limit(first.config.initial_credit)
         reader: asyncio.Task[None] | None = None
@@ -87,6 +100,7 @@ class Session(ABC, Generic[RequestT, ResponseT]):
             async with aclosing(self.play(character)) as rest:
                 async for response in rest:
                     yield response
+                    self._touch()
         finally:
             self.lane.cancel_all()
             if reader is not None:
@@ -150,19 +164,26 @@ class Session(ABC, Generic[RequestT, ResponseT]):
             real_time=real_time,
         )
 
-    async def wait_for_room(self, full: Callable[[], bool]) -> None:
-        """Wait while ``full()``, so that no more input is read than can be held.
+    async def wait(self, stream: FrameStream) -> None:
+        """Wait until ``stream`` may have frames or input has come.
 
         Raises:
-            FailedPreconditionError: CANVAS_MISSING, nothing is taken before the canvas comes.
+            DeadlineExceededError: INPUT_STALLED, for too long neither side has sent anything.
         """
-        while full():
-            if self.character is None:
-                raise FailedPreconditionError(
-                    "Too much input before the canvas.", reason="CANVAS_MISSING", field="canvas"
-                )
-            self.taken.clear()
-            await self.taken.wait()
+        await stream.wait(None if stream.is_rendering else self._patience_s())
+
+    def check_backlog(self, waiting: int, limit: int, what: str) -> None:
+        """Refuse input beyond what is held while earlier input has not been played.
+
+        Raises:
+            ResourceExhaustedError: BACKLOG_FULL.
+        """
+        if waiting > limit:
+            raise ResourceExhaustedError(
+                f"More than {limit} {what} wait in this stream; send them as frames come.",
+                reason="BACKLOG_FULL",
+                limit=limit,
+            )
 
     def check_failure(self) -> None:
         """Raise what ended the reading of input, if something did."""
@@ -178,14 +199,44 @@ class Session(ABC, Generic[RequestT, ResponseT]):
                     reason="CANVAS_MISSING",
                     field="canvas",
                 )
-            await self.changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience_s()):
+                    await self.changed.wait()
             self.changed.clear()
         return self.character
+
+    async def _first(self, messages: AsyncIterator[RequestT]) -> RequestT:
+        try:
+            async with asyncio.timeout(self.context.input_timeout_s):
+                return await take_config(messages)
+        except TimeoutError as error:
+            raise self._stalled() from error
+
+    def _touch(self) -> None:
+        self._active_at = self.context.scheduler.clock()
+
+    def _patience_s(self) -> float | None:
+        if self._handling:
+            return None
+        idle_s = self.context.scheduler.clock() - self._active_at
+        if idle_s >= self.context.input_timeout_s:
+            raise self._stalled()
+        return self.context.input_timeout_s - idle_s
+
+    def _stalled(self) -> DeadlineExceededError:
+        return DeadlineExceededError(
+            "Nothing came for too long, and without it nothing can be sent.",
+            reason="INPUT_STALLED",
+            limit_s=self.context.input_timeout_s,
+        )
 
     async def _read(self, messages: AsyncIterator[RequestT]) -> None:
         try:
             async for request in messages:
+                self._handling = True
                 await self._dispatch(request)
+                self._handling = False
+                self._touch()
                 self.changed.set()
             await self.finish_input()
             self.input_ended = True

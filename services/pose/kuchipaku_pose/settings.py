@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from kuchipaku_pose.defaults import CHARACTER_MEMORY_MIB, FRAME_MEMORY_MIB, STAGE_MEMORY_MIB
 from kuchipaku_pose.posespace import MAX_QUANTUM
 from kuchipaku_runtime import ServiceSettings, service_config
 
@@ -65,10 +66,14 @@ class PoseSettings(ServiceSettings):
         default=32, ge=1, description="Calls served at a time; more are refused."
     )
     character_memory_mib: int = Field(
-        default=128, ge=0, description="Prepared characters that are kept."
+        default=CHARACTER_MEMORY_MIB, ge=0, description="Prepared characters that are kept."
     )
-    stage_memory_mib: int = Field(default=512, ge=0, description="Outputs of stages that are kept.")
-    frame_memory_mib: int = Field(default=256, ge=0, description="Finished frames that are kept.")
+    stage_memory_mib: int = Field(
+        default=STAGE_MEMORY_MIB, ge=0, description="Outputs of stages that are kept."
+    )
+    frame_memory_mib: int = Field(
+        default=FRAME_MEMORY_MIB, ge=0, description="Finished frames that are kept, compressed."
+    )
     default_quantum: float = Field(
         default=1 / 128,
         ge=0,
@@ -79,6 +84,11 @@ class PoseSettings(ServiceSettings):
         default=0.1,
         ge=0,
         description="A live frame later than this is dropped.",
+    )
+    input_timeout_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="How long a call may wait for input with nothing to send; then it fails.",
     )
 
     @field_validator("models", mode="before")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kuchipaku.type.v1 import animation_pb2
@@ -14,11 +15,11 @@ from kuchipaku_animation import (
     MouthCue,
     PoseTrack,
     PoseTrackBuilder,
+    frame_count,
     seed_from,
 )
 from kuchipaku_animation.options import MotionMode, MouthMode
 from kuchipaku_contract.errors import InvalidArgumentError
-from kuchipaku_contract.limits import LIMITS
 from kuchipaku_pose.convert import expression_of, fps_of, pick
 from kuchipaku_pose.models import PoseModel
 from kuchipaku_pose.posespace import check_quantum
@@ -81,31 +82,33 @@ def seed_of(options: animation_pb2.AnimationOptions, character: str, utterance_i
     return seed_from(character, utterance_id)
 
 
+@dataclass(frozen=True, slots=True)
+class PulledPoses:
+    """Frames of an utterance, just made."""
+
+    track: PoseTrack
+    known_at: list[float]
+    """For each frame the time at which the last input that it needs came."""
+
+
 class Utterance:
-    """One utterance, open until `end`.
+    """One utterance, open until `end`. Its poses are made when they are pulled, not before."""
 
-    One thread at a time may add to it while another takes from it.
-    """
-
-    def __init__(self, opening: Opening, model: PoseModel) -> None:
+    def __init__(
+        self, opening: Opening, model: PoseModel, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         options = opening.options
         self.utterance_id = opening.utterance_id
         self.seed = opening.seed
         self.fps = options.frames_per_second
-        self.quantum = options.quantum
         self.interrupted = False
-        self.complete = False
-        """Whether all tracks have been made."""
-        self.duration_s = 0.0
-        """Length; of an open utterance, where its cues end."""
+        self.size = 0
+        """Cues and expression keys held."""
+        self._opening, self._model, self._clock = opening, model, clock
+        self._duration_s = 0.0
         self._first_frame = max(0, math.ceil(opening.resume_s * self.fps - _TOLERANCE_FRAMES))
-        self._cue_count = 0
-        self._tracks: deque[PoseTrack] = deque()
-        self._builder = PoseTrackBuilder(
-            _animation_options(options, opening.seed),
-            model.mouth_map,
-            first_frame=self._first_frame,
-        )
+        self._known: deque[tuple[int, float]] = deque()
+        self._builder = self._make_builder()
         if options.expression != "neutral":
             self._builder.push_expressions(
                 [ExpressionKey(0.0, options.expression, fade=0.0)], field="animation.expression"
@@ -117,57 +120,85 @@ class Utterance:
         ahead = self._builder.look_ahead_s
         return ahead if math.isfinite(ahead) else None
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether it has ended and all its frames have been pulled."""
+        return self._builder.exhausted
+
+    @property
+    def duration_s(self) -> float:
+        """Length of an exhausted utterance: where its input ended, or its frames if later."""
+        if self._builder.next_frame > frame_count(self._duration_s, self.fps):
+            return self._builder.next_time_s
+        return self._duration_s
+
     def push_cues(self, cues: Sequence[MouthCue]) -> None:
         """Add cues.
 
         Raises:
             InvalidArgumentError: unsorted, overlapping, out of range or too many.
         """
-        self._cue_count += len(cues)
-        if self._cue_count > LIMITS.max_cues:
-            raise InvalidArgumentError(
-                f"More than {LIMITS.max_cues} cues in one utterance.",
-                reason="TOO_MANY_CUES",
-                field="cues.cues",
-                maximum=LIMITS.max_cues,
-            )
         self._builder.push_cues(cues, field="cues.cues")
+        self.size += len(cues)
         if cues:
-            self.duration_s = cues[-1].end
-        self._tracks.append(self._builder.pull())
+            self._duration_s = cues[-1].end
+        self._mark()
 
     def push_expressions(self, keys: Sequence[ExpressionKey]) -> None:
-        """Add expression changes; those for frames already made act from the next frame on.
+        """Add expression changes; those for frames already pulled act from the next frame on.
 
         Raises:
             InvalidArgumentError: unsorted, unknown or out of range.
         """
-        played = self._builder.next_frame > self._first_frame
-        earliest = self._builder.next_time_s if played else 0.0
+        pulled = self._builder.next_frame > self._first_frame
+        earliest = self._builder.next_time_s if pulled else 0.0
         moved = [replace(key, time=max(key.time, earliest)) for key in keys]
         self._builder.push_expressions(moved, field="expressions.keys")
+        self.size += len(keys)
 
     def end(self, duration_s: float | None) -> None:
-        """Make the remaining frames, up to ``duration_s`` or the end of the last cue.
+        """End the input: frames go up to ``duration_s`` or the end of the last cue.
 
         Raises:
             InvalidArgumentError: DURATION_INVALID.
         """
-        if duration_s is not None:
-            self.duration_s = duration_s
         try:
-            self._tracks.append(self._builder.finish(duration_s))
+            self._builder.end(duration_s)
         except InvalidArgumentError as error:
             error.field = "utterance_end.duration"
             raise
-        self.complete = True
+        if duration_s is not None:
+            self._duration_s = duration_s
+        self._mark()
 
-    def take(self) -> list[PoseTrack]:
-        """Return the tracks made since the last call, those without frames left out."""
-        tracks = []
-        while self._tracks:  # one by one: another thread may be adding
-            tracks.append(self._tracks.popleft())
-        return [track for track in tracks if len(track)]
+    def interrupt(self) -> None:
+        """Mark as interrupted and forget everything that was to come."""
+        self.interrupted = True
+        self.size = 0
+        self._known.clear()
+        self._builder = self._make_builder()
+
+    def pull(self, limit: int) -> PulledPoses:
+        """Make the next frames whose input is there, at most ``limit``."""
+        track = self._builder.pull(limit)
+        known_at = []
+        for frame in range(track.first_frame, track.first_frame + len(track)):
+            while self._known[0][0] <= frame:
+                self._known.popleft()
+            known_at.append(self._known[0][1])
+        return PulledPoses(track, known_at)
+
+    def _mark(self) -> None:
+        ready = self._builder.ready_frame
+        if ready > (self._known[-1][0] if self._known else self._builder.next_frame):
+            self._known.append((ready, self._clock()))
+
+    def _make_builder(self) -> PoseTrackBuilder:
+        return PoseTrackBuilder(
+            _animation_options(self._opening.options, self._opening.seed),
+            self._model.mouth_map,
+            first_frame=self._first_frame,
+        )
 
 
 def _animation_options(options: animation_pb2.AnimationOptions, seed: int) -> AnimationOptions:

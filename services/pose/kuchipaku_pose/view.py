@@ -37,7 +37,8 @@ class View:
             self.top : self.top + self.crop_height, self.left : self.left + self.crop_width
         ]
         if (self.crop_width, self.crop_height) == (self.width, self.height):
-            return np.ascontiguousarray(window)
+            # A view of a part would keep the whole canvas in memory with it.
+            return np.ascontiguousarray(window) if self._is_whole(picture) else window.copy()
         resample = (
             Image.Resampling.BOX
             if self._halves_exactly()
@@ -47,6 +48,9 @@ class View:
         )
         scaled = Image.fromarray(window).resize((self.width, self.height), resample)
         return np.array(scaled)
+
+    def _is_whole(self, picture: Picture) -> bool:
+        return (self.crop_height, self.crop_width) == picture.shape[:2]
 
     def _halves_exactly(self) -> bool:
         return (

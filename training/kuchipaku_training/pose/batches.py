@@ -27,8 +27,11 @@ from kuchipaku_training.pose.layout import (
     HALF_WINDOW_ROWS,
     HEAD_CENTRE,
     HEAD_POSE,
+    MOUTH_COLUMNS,
+    MOUTH_ROWS,
     POSE_SIZE,
     WINDOW_COLUMNS,
+    WINDOW_LEFT,
     WINDOW_MARGIN,
     WINDOW_ROWS,
     WINDOW_SIZE,
@@ -45,12 +48,16 @@ FACE_MIDDLE = (110, 96)
 
 @dataclass(frozen=True)
 class Batch:
-    """`c` characters with `p` poses each: neutral (c, 4, s, s); the rest (c * p, ...)."""
+    """`c` characters with `p` poses each: neutral (c, 4, s, s); the rest (c * p, ...).
+
+    `focus` (c * p, 1, s, s) is 1 where the mouth is, small and watched by everybody.
+    """
 
     neutral: Tensor
     source: Tensor
     target: Tensor
     pose: Tensor
+    focus: Tensor | None = None
 
 
 def to_tensor(pixels: Pixels) -> Tensor:
@@ -180,7 +187,10 @@ def face_batch(  # noqa: PLR0917
     `zoomed` cuts squares of 144 pixels: they cost half as much and hold most of what changes.
     """
     rng = np.random.default_rng((seed, step))
-    pixels = np.empty((characters, poses + 1, WINDOW_SIZE, WINDOW_SIZE, 4), np.uint8)
+    # The last picture of each character is the map of the mouth, which moves along.
+    pixels = np.zeros((characters, poses + 2, WINDOW_SIZE, WINDOW_SIZE, 4), np.uint8)
+    left, right = MOUTH_COLUMNS.start - WINDOW_LEFT, MOUTH_COLUMNS.stop - WINDOW_LEFT
+    pixels[:, -1, MOUTH_ROWS, left:right] = 255
     vectors = np.zeros((characters, poses, POSE_SIZE), np.float32)
     for row, index in enumerate(rng.choice(data.ready, characters)):
         pixels[row, 0] = data["neutral"][index, WINDOW_ROWS, WINDOW_COLUMNS]
@@ -195,7 +205,9 @@ def face_batch(  # noqa: PLR0917
         pictures = _zoom(pictures, rng)
     neutral = _flat(pictures[:, :1])
     source = _flat(pictures[:, :1].expand(-1, poses, -1, -1, -1))
-    return Batch(neutral, source, _flat(pictures[:, 1:]), changed[..., FACE_POSE].flatten(0, 1))
+    focus = _flat(pictures[:, -1:, 3:].expand(-1, poses, -1, -1, -1))
+    target = _flat(pictures[:, 1:-1])
+    return Batch(neutral, source, target, changed[..., FACE_POSE].flatten(0, 1), focus)
 
 
 def rotator_batch(  # noqa: PLR0917

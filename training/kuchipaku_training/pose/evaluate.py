@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -44,26 +45,28 @@ ROBUSTNESS: tuple[tuple[str, int, int, float], ...] = (
 )
 
 
+def compare(picture: Tensor, source: Tensor, target: Tensor) -> list[list[float]]:
+    """Measure each of the pictures (n, 4, h, w): the network's, the untouched one and the truth."""
+    changed = metrics.changed_mask(source, target)
+    columns = (
+        metrics.psnr(picture, target),
+        metrics.psnr(source, target),
+        metrics.changed_psnr(source, picture, target),
+        metrics.changed_psnr(source, source, target),
+        metrics.ssim(picture, target),
+        metrics.ssim(source, target),
+        metrics.gradient_energy(picture, changed),
+        metrics.gradient_energy(target, changed),
+    )
+    rows: list[list[float]] = torch.stack(columns, 1).tolist()
+    return rows
+
+
 @dataclass
 class Tally:
-    """Sums of measures of one group of pictures."""
+    """Measures of one group of pictures, one row each."""
 
     rows: list[list[float]] = field(default_factory=list)
-
-    def add(self, picture: Tensor, source: Tensor, target: Tensor) -> None:
-        """Add pictures (n, 4, h, w): the network's, the untouched one and the truth."""
-        changed = metrics.changed_mask(source, target)
-        columns = (
-            metrics.psnr(picture, target),
-            metrics.psnr(source, target),
-            metrics.changed_psnr(source, picture, target),
-            metrics.changed_psnr(source, source, target),
-            metrics.ssim(picture, target),
-            metrics.ssim(source, target),
-            metrics.gradient_energy(picture, changed),
-            metrics.gradient_energy(target, changed),
-        )
-        self.rows.extend(torch.stack(columns, 1).tolist())
 
     def figures(self) -> dict[str, float]:
         """Return the means; `sharpness` is gradient energy relative to the truth's."""
@@ -81,6 +84,12 @@ class Tally:
 
 
 Groups = dict[str, Tally]
+
+
+def _tally(groups: Groups, rows: list[list[float]], kinds: NDArray[np.generic]) -> None:
+    groups["all"].rows.extend(rows)
+    for row, kind in zip(rows, kinds, strict=True):
+        groups.setdefault(str(kind), Tally()).rows.append(row)
 
 
 def load_networks(work: Path) -> tuple[FaceNetwork, RotatorNetwork, dict[str, int]]:
@@ -114,12 +123,7 @@ def measure_faces(face: FaceNetwork, data: PoseData, characters: Iterable[int]) 
     for character in characters:
         batch = held_faces(data, character)
         picture = face(batch.neutral, batch.pose).picture.clamp(0.0, 1.0)
-        groups["all"].add(picture, batch.source, batch.target)
-        for index, kind in enumerate(data["face_kind"][character]):
-            one = slice(index, index + 1)
-            groups.setdefault(str(kind), Tally()).add(
-                picture[one], batch.source[one], batch.target[one]
-            )
+        _tally(groups, compare(picture, batch.source, batch.target), data["face_kind"][character])
     return groups
 
 
@@ -150,12 +154,10 @@ def measure_turns(
         half = functional.avg_pool2d(neutral, 2)
         pose = torch.from_numpy(np.array(data["head_pose"][character]))
         picture = rotator(half, pose, source).picture.clamp(0.0, 1.0)
-        groups["all"].add(picture, source, target)
-        for index, kind in enumerate(data["head_kind"][character]):
-            one = slice(index, index + 1)
-            groups.setdefault(str(kind), Tally()).add(picture[one], source[one], target[one])
+        _tally(groups, compare(picture, source, target), data["head_kind"][character])
         chain = render_frame(face, rotator, neutral, head_poses(data, character, with_face=True))
-        groups["chain"].add(chain.clamp(0.0, 1.0), neutral.expand(len(target), -1, -1, -1), target)
+        untouched = neutral.expand(len(target), -1, -1, -1)
+        groups["chain"].rows.extend(compare(chain.clamp(0.0, 1.0), untouched, target))
     return groups
 
 
@@ -183,7 +185,7 @@ def measure_robustness(face: FaceNetwork, data: PoseData, characters: Iterable[i
             moved = _moved_window(to_tensor(windows), down, right, scale)
             picture = face(moved[:1], pose).picture.clamp(0.0, 1.0)
             source = moved[:1].expand(len(pose), -1, -1, -1)
-            groups.setdefault(name, Tally()).add(picture, source, moved[1:])
+            groups.setdefault(name, Tally()).rows.extend(compare(picture, source, moved[1:]))
     return groups
 
 
@@ -195,7 +197,8 @@ def measure_rest(
     for character in characters:
         neutral = to_tensor(np.asarray(data["neutral"][character][None]))
         pose = torch.zeros(1, 39 + HEAD_POSE_SIZE)
-        tally.add(render_frame(face, rotator, neutral, pose).clamp(0.0, 1.0), neutral, neutral)
+        frame = render_frame(face, rotator, neutral, pose).clamp(0.0, 1.0)
+        tally.rows.extend(compare(frame, neutral, neutral))
     return {"zero pose": tally}
 
 

@@ -26,6 +26,10 @@ WINDOW_MARGIN: Final = (WINDOW_SIZE - FACE_SIZE) // 2
 #: Centre of the head box in the canvas, (row, column) in pixels: scaling keeps it in place.
 HEAD_CENTRE: Final = (128.0, 256.0)
 
+#: Where the illustrator draws mouths in the canvas, with room for an open jaw.
+MOUTH_ROWS: Final = slice(156, 194)
+MOUTH_COLUMNS: Final = slice(228, 284)
+
 POSE_SIZE: Final = 45
 FACE_POSE: Final = slice(0, 39)
 HEAD_POSE: Final = slice(39, 45)

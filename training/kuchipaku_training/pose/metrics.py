@@ -28,19 +28,19 @@ def changed_psnr(source: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return -10.0 * torch.log10(error / mask.sum((1, 2, 3)).clamp(min=1.0) + 1e-10)
 
 
-def _gaussian(channels: int, size: int = 11, sigma: float = 1.5) -> Tensor:
+def _gaussian(size: int = 11, sigma: float = 1.5) -> Tensor:
     line = torch.exp(-((torch.arange(size) - size // 2) ** 2) / (2.0 * sigma**2))
-    line = line / line.sum()
-    return torch.outer(line, line).expand(channels, 1, size, size).contiguous()
+    return line / line.sum()
 
 
 def ssim(first: Tensor, second: Tensor) -> Tensor:
     """Return the structural similarity of each pair, (n,): Wang et al. 2004, 11 x 11 Gaussian."""
     channels = first.shape[1]
-    kernel = _gaussian(channels)
+    kernel = _gaussian().expand(channels, 1, -1)
 
     def blur(x: Tensor) -> Tensor:
-        return functional.conv2d(x, kernel, groups=channels)
+        rows = functional.conv2d(x, kernel[:, :, :, None], groups=channels)
+        return functional.conv2d(rows, kernel[:, :, None, :], groups=channels)
 
     mean_a, mean_b = blur(first), blur(second)
     var_a = blur(first * first) - mean_a**2

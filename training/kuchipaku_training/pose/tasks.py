@@ -35,12 +35,14 @@ _CROP = slice(WINDOW_MARGIN, WINDOW_MARGIN + FACE_SIZE)
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the loss terms; `changed` is the extra weight of pixels that change."""
+    """Weights of the loss terms; `changed` is the extra weight of pixels that change,
+    `focus` that of the mouth among them."""
 
     changed: float
     edge: float
     warped: float
     colour: float
+    focus: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Task:
         # A small change, such as a mouth alone, would drown among moving eyes and brows.
         share = changed.mean((1, 2, 3), keepdim=True).clamp(min=1e-4)
         boost = (_LARGE_CHANGE / share).sqrt().clamp(1.0, 4.0)
+        if batch.focus is not None:
+            boost = boost * (1.0 + self.weights.focus * batch.focus)
         weight = 1.0 + self.weights.changed * changed * boost
         picture, warped = layers.picture.float(), layers.warped.float()
         loss = ((picture - batch.target).abs() * weight).mean()

@@ -14,6 +14,7 @@ from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_pose.conventions import Picture, picture_to_tensor, tensor_to_picture
 from kuchipaku_pose.engine.evaluate import Character, Evaluation, Point, StageUse
 from kuchipaku_pose.engine.memo import Memo
+from kuchipaku_pose.engine.packed import PackedPicture, pack
 from kuchipaku_pose.engine.plan import build_plan
 from kuchipaku_pose.engine.selftest import check_outputs, probe_picture, probe_poses
 from kuchipaku_pose.engine.sessions import CPU_PROVIDER, StageSession, Tensors
@@ -33,7 +34,7 @@ Sessions = Mapping[str, StageSession]
 Tensor = NDArray[np.float32]
 
 PIXELS_STAGE = "pixels"
-"""Name under which the conversion of the output tensor to a picture is accounted."""
+"""Name under which the conversion of the output tensor to a picture, and its packing, count."""
 
 
 class Engine:
@@ -119,7 +120,7 @@ class Engine:
         memo = self.memory.frames
         frames: list[RenderedFrame | None] = [None] * len(requests)
         claimed: dict[Hashable, list[int]] = {}
-        waiting: list[tuple[Future[Picture], Hashable, int]] = []
+        waiting: list[tuple[Future[PackedPicture], Hashable, int]] = []
         # All keys before the first claim: a claim must be settled, whatever a request holds.
         for i, key in enumerate([self._frame_key(request) for request in requests]):
             if key in claimed:
@@ -127,14 +128,15 @@ class Engine:
                 continue
             lookup = memo.claim(key)
             if lookup.value is not None:
-                frames[i] = RenderedFrame(lookup.value, cached=True, key=key, uses=())
+                frames[i] = RenderedFrame(lookup.value.unpack(), cached=True, key=key, uses=())
             elif lookup.pending is not None:
                 waiting.append((lookup.pending, key, i))
             else:
                 claimed[key] = [i]
         self._render_claimed(requests, claimed, frames)
         for pending, key, i in waiting:
-            frames[i] = RenderedFrame(pending.result(), cached=True, key=key, uses=())
+            pixels = pending.result().unpack()
+            frames[i] = RenderedFrame(pixels, cached=True, key=key, uses=())
         finished = [frame for frame in frames if frame is not None]
         self._account(finished)
         return finished
@@ -186,9 +188,10 @@ class Engine:
                 tensor = evaluation.tensor(output.tensor, rank)[0]
                 pixels = leaders[rank].view.apply(tensor_to_picture(tensor, output.convention))
                 pixels.setflags(write=False)
+                packed = pack(pixels)
                 seconds = time.perf_counter() - started
                 conversion = StageUse(PIXELS_STAGE, hit=False, seconds=seconds)
-                self.memory.frames.publish(key, pixels, pixels.nbytes)
+                self.memory.frames.publish(key, packed, packed.nbytes)
                 del unsettled[key]
                 frames[members[0]] = RenderedFrame(
                     pixels, cached=False, key=key, uses=(*evaluation.uses[rank], conversion)

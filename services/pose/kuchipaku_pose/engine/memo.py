@@ -45,7 +45,7 @@ class Memo(Generic[V]):
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
         self._pending: dict[Hashable, Future[V]] = {}
@@ -85,10 +85,10 @@ class Memo(Generic[V]):
         """
         with self._lock:
             pending = self._pending.pop(key)
-            if nbytes <= self._max_bytes:
+            if nbytes <= self.max_bytes:
                 self._entries[key] = (value, nbytes)
                 self._nbytes += nbytes
-                while self._nbytes > self._max_bytes:
+                while self._nbytes > self.max_bytes:
                     _, (_, freed) = self._entries.popitem(last=False)
                     self._nbytes -= freed
                     self._evictions += 1

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kuchipaku_pose.conventions import Picture
+from kuchipaku_pose.defaults import CHARACTER_MEMORY_MIB, FRAME_MEMORY_MIB, STAGE_MEMORY_MIB
 from kuchipaku_pose.engine.evaluate import Character, StageUse
 from kuchipaku_pose.engine.memo import Memo, MemoStatistics
+from kuchipaku_pose.engine.packed import PackedPicture
 from kuchipaku_pose.engine.sessions import CPU_PROVIDER, Tensors
 from kuchipaku_pose.view import View
 
@@ -34,9 +36,14 @@ class EngineOptions:
 class EngineMemory:
     """What the engines of one process remember, each part bounded; engines may share it."""
 
-    characters: Memo[Character] = field(default_factory=lambda: Memo(128 * _MIB))
-    stages: Memo[Tensors] = field(default_factory=lambda: Memo(256 * _MIB))
-    frames: Memo[Picture] = field(default_factory=lambda: Memo(256 * _MIB))
+    characters: Memo[Character] = field(default_factory=lambda: Memo(CHARACTER_MEMORY_MIB * _MIB))
+    stages: Memo[Tensors] = field(default_factory=lambda: Memo(STAGE_MEMORY_MIB * _MIB))
+    frames: Memo[PackedPicture] = field(default_factory=lambda: Memo(FRAME_MEMORY_MIB * _MIB))
+
+    @classmethod
+    def of_mib(cls, *, characters: int, stages: int, frames: int) -> EngineMemory:
+        """Return an empty memory with these bounds."""
+        return cls(Memo(characters * _MIB), Memo(stages * _MIB), Memo(frames * _MIB))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class RenderedFrame:
     """A finished frame and what it cost."""
 
     pixels: Picture
-    """uint8 (height, width, 4), read-only: it may be shared with other streams."""
+    """uint8 (height, width, 4), read-only: it may be shared by the requests of one call."""
     cached: bool
     """Whether the whole frame was remembered, or computed at the same moment for another."""
     key: Hashable
