@@ -2,7 +2,8 @@
 
 Usage: python scripts/pictures.py
 
-Writes docs/images/hello.png: frames of the demonstration at some of its cues.
+Writes docs/images/hello.png (frames of the demonstration at some of its cues) and
+docs/images/characters.jpg (drawings of the illustrator).
 """
 
 from __future__ import annotations
@@ -55,6 +56,15 @@ def sheet(frames: Path, moments: dict[str, float]) -> Image.Image:
     return picture
 
 
+def drawings(folder: Path) -> Image.Image:
+    """The illustrator's contact sheet, at half its size."""
+    command = [sys.executable, "-m", "kuchipaku_imagegen.illustrator", "--out", str(folder)]
+    subprocess.run(command, check=True)
+    with Image.open(folder / "characters.png") as full:
+        half = (full.width // 2, full.height // 2)
+        return full.convert("RGB").resize(half, Image.Resampling.LANCZOS)
+
+
 def main() -> None:
     """Make all pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -69,6 +79,7 @@ def main() -> None:
         )
         cues = json.loads((folder / "cues.json").read_text(encoding="utf-8"))["mouthCues"]
         sheet(folder / "frames", longest_cues(cues)).save(IMAGES / "hello.png", optimize=True)
+        drawings(folder).save(IMAGES / "characters.jpg", quality=88)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -233,14 +234,37 @@ def check_parity(
 def export_pack(work: Path, folder: Path, console: Console, note: str = "") -> None:
     """Write the pack of the trained networks in `work` to `folder`, checked and measured.
 
-    `note` goes into the model card.
-
+    The files there are replaced only when everything has succeeded. `note` goes into the model
+    card.
 
     Raises FailedPreconditionError if a checkpoint or the held-out set is missing, or the export
     does not compute what the networks do.
     """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+        draft = Path(name)
+        figures = _write_pack(work, draft)
+        _write_report(work, figures)
+        write_card(work, draft, note)
+        folder.mkdir(exist_ok=True)
+        for path in draft.iterdir():
+            path.replace(folder / path.name)
+    speed = ", ".join(f"{stage} {value:.1f} ms" for stage, value in figures.milliseconds.items())
+    console.print(
+        f"wrote {folder}: {figures.bytes / 1e6:.1f} MB, parity {figures.parity:.1e}, {speed}",
+        highlight=False,
+    )
+
+
+@dataclass(frozen=True)
+class _Figures:
+    parity: float
+    milliseconds: dict[str, float]
+    bytes: int
+
+
+def _write_pack(work: Path, folder: Path) -> _Figures:
     face, rotator, seen = load_networks(work)
-    folder.mkdir(parents=True, exist_ok=True)
     stages = build_stages(face, rotator)
     for stage in stages:
         write_stage(stage, folder / f"{stage.name}.onnx")
@@ -252,12 +276,10 @@ def export_pack(work: Path, folder: Path, console: Console, note: str = "") -> N
     poses = np.repeat(np.asarray(poses, np.float32), 3, 0)
     worst = check_parity(runner, face, rotator, canvas, poses[::3])
     speed = runner.milliseconds(canvas, poses)
-    size = sum(path.stat().st_size for path in folder.glob("*.onnx"))
-    figures = {"parity": worst, "milliseconds": speed, "bytes": size}
-    (work / "reports").mkdir(parents=True, exist_ok=True)
-    (work / "reports" / "export.json").write_text(json.dumps(figures, indent=2), "utf-8")
-    write_card(work, folder, note)
-    stages_ms = ", ".join(f"{name} {value:.1f} ms" for name, value in speed.items())
-    console.print(
-        f"wrote {folder}: {size / 1e6:.1f} MB, parity {worst:.1e}, {stages_ms}", highlight=False
-    )
+    return _Figures(worst, speed, sum(path.stat().st_size for path in folder.glob("*.onnx")))
+
+
+def _write_report(work: Path, figures: _Figures) -> None:
+    reports = work / "reports"
+    reports.mkdir(parents=True, exist_ok=True)
+    (reports / "export.json").write_text(json.dumps(asdict(figures), indent=2), "utf-8")

@@ -48,7 +48,9 @@ def _row(tensors: Tensor) -> Picture:
 
 
 def _save(rows: list[Picture], path: Path) -> None:
-    Image.fromarray(np.concatenate(rows, 0)).save(path, optimize=True)
+    sheet = Image.fromarray(np.concatenate(rows, 0))
+    # The sheets are committed with the weights: a palette keeps them small.
+    sheet.quantize(256, Image.Quantize.MEDIANCUT).save(path, optimize=True)
 
 
 def _turned(
