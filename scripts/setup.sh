@@ -2,7 +2,7 @@
 # Make the environment .venv from the committed lock.
 #
 #   scripts/setup.sh run    what the main job needs
-#   scripts/setup.sh dev    also linters, tests and code generators
+#   scripts/setup.sh dev    also linters, tests, code generators and torch
 #
 # Needs Python 3.11 or 3.12. Installs uv into .venv-uv unless a recent one is on the PATH. On Debian and Ubuntu
 # as root it installs the system packages that are missing; otherwise it says which ones they are.
@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly UV_VERSION=0.13.9
+readonly TORCH_VERSION=2.13.0
 profile=${1:-run}
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
@@ -67,6 +68,14 @@ if [ ! -e "$stamp" ] || [ uv.lock -nt "$stamp" ] || [ pyproject.toml -nt "$stamp
 fi
 
 if [ "$profile" = dev ]; then
+  # By pip and outside of the lock: pip's configuration says which of torch's builds this machine takes.
+  if ! .venv/bin/python -c 'import importlib.metadata as m, sys; sys.exit(m.version("torch").split("+")[0] != sys.argv[1])' \
+    "$TORCH_VERSION" 2>/dev/null; then
+    say "installing torch $TORCH_VERSION"
+    "$uv" pip install --quiet --python .venv/bin/python pip
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "torch==$TORCH_VERSION"
+  fi
+
   command -v npm >/dev/null || need_packages npm
   if [ ! -d node_modules/@bufbuild/buf ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     say "installing buf"
