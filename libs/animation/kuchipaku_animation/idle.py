@@ -151,13 +151,16 @@ def _breathing(times: FloatArray, period: float) -> FloatArray:
 
 
 def _blinks(frames: int, fps: float, draws: _Draws) -> FloatArray:
-    """Blinks every 2 to 6 s, some of them double, each shut on a frame; shape (n,)."""
+    """Blinks every 2 to 6 s, at most one of them double, each shut on a frame; shape (n,)."""
     period = frames / fps
     shut_times: list[float] = []
     clock = draws.between(0.8, 2.6)
+    doubled = False
     while clock < period - 0.7:
         shut_times.append(clock)
-        if draws.between(0.0, 1.0) < _DOUBLE_BLINK_SHARE:
+        # The loop recurs: a second double blink would come round several times a minute.
+        if draws.between(0.0, 1.0) < _DOUBLE_BLINK_SHARE and not doubled:
+            doubled = True
             shut_times.append(clock + _DOUBLE_BLINK_GAP_S)
         clock += 2.0 + 4.0 * draws.between(0.0, 1.0) * draws.between(0.3, 1.0)
     blink = np.zeros(frames)
