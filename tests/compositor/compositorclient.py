@@ -12,6 +12,7 @@ import grpc
 import numpy as np
 import pytest
 
+from kuchipaku.calls import keep_status
 from kuchipaku.compositor.v1 import compositor_service_pb2 as pb
 from kuchipaku.compositor.v1.compositor_service_pb2_grpc import CompositorServiceStub
 from kuchipaku.frames import FrameEncoder, FrameEncoding
@@ -76,7 +77,7 @@ async def compose(
 ) -> tuple[pb.ComposeVideoStarted, bytes, pb.ComposeVideoSummary, list[str]]:
     kinds, data = [], bytearray()
     started, summary = pb.ComposeVideoStarted(), pb.ComposeVideoSummary()
-    async for response in stub.ComposeVideo(iter(requests), timeout=30):
+    async for response in keep_status(stub.ComposeVideo(iter(requests), timeout=30)):
         kind = response.WhichOneof("payload")
         kinds.append(str(kind))
         if kind == "started":

@@ -6,6 +6,7 @@ import grpc
 import numpy as np
 import pytest
 
+from kuchipaku.calls import keep_status
 from kuchipaku.compositor.v1 import compositor_service_pb2 as pb
 from kuchipaku.type.v1 import audio_pb2, frame_pb2
 from kuchipaku_media.picture import encode_png
@@ -171,6 +172,6 @@ async def test_bad_input_is_named_and_the_service_stays_up(tmp_path):
 async def test_bad_sprite_requests_are_named(tmp_path, requests, reason):
     async with compositor(tmp_path) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            async for _ in stub.PackSprites(iter(requests), timeout=30):
+            async for _ in keep_status(stub.PackSprites(iter(requests), timeout=30)):
                 pass
     assert translate_rpc_error(caught.value).reason == reason

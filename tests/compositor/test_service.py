@@ -6,6 +6,7 @@ import grpc
 import numpy as np
 import pytest
 
+from kuchipaku.calls import keep_status
 from kuchipaku.compositor.v1 import compositor_service_pb2 as pb
 from kuchipaku.frames import FrameEncoder, FrameEncoding
 from kuchipaku.frames.messages import to_message
@@ -114,7 +115,7 @@ async def test_a_background_picture(tmp_path):
 async def test_a_caller_who_goes_frees_everything(tmp_path):
     async with compositor(tmp_path, max_concurrent_jobs=1, max_queued_jobs=1) as stub:
         for container in (pb.VIDEO_CONTAINER_MP4, pb.VIDEO_CONTAINER_WEBM, pb.VIDEO_CONTAINER_GIF):
-            call = stub.ComposeVideo(timeout=30)
+            call = keep_status(stub.ComposeVideo(timeout=30))
             await call.write(config(container=container))
             for request in frame_requests([disc(i) for i in range(20)]):
                 await call.write(request)
@@ -132,7 +133,7 @@ async def test_a_silent_caller_loses_its_place(tmp_path):
     async with compositor(
         tmp_path, max_concurrent_jobs=1, max_queued_jobs=1, input_timeout_s=0.2
     ) as stub:
-        call = stub.ComposeVideo(timeout=30)
+        call = keep_status(stub.ComposeVideo(timeout=30))
         await call.write(config())
         await call.read()
         # Waits for the only place.
@@ -142,7 +143,7 @@ async def test_a_silent_caller_loses_its_place(tmp_path):
             await call.read()
         error = translate_rpc_error(caught.value)
         assert (error.code.value, error.reason) == ("DEADLINE_EXCEEDED", "INPUT_STALLED")
-        sprites = stub.PackSprites(timeout=30)
+        sprites = keep_status(stub.PackSprites(timeout=30))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await sprites.read()
         assert translate_rpc_error(caught.value).reason == "INPUT_STALLED"
@@ -150,7 +151,7 @@ async def test_a_silent_caller_loses_its_place(tmp_path):
 
 async def test_a_full_service_refuses_with_a_hint(tmp_path):
     async with compositor(tmp_path, max_concurrent_jobs=1, max_queued_jobs=0) as stub:
-        call = stub.ComposeVideo(timeout=30)
+        call = keep_status(stub.ComposeVideo(timeout=30))
         await call.write(config())
         await call.read()
         error = await refusal(stub, [config(), *ONE_FRAME])
@@ -180,7 +181,7 @@ async def test_sprites_come_as_sheets_and_a_description(tmp_path):
     ]
     files: dict[str, bytes] = {}
     async with compositor(tmp_path) as stub:
-        async for response in stub.PackSprites(iter(requests), timeout=30):
+        async for response in keep_status(stub.PackSprites(iter(requests), timeout=30)):
             if response.HasField("started"):
                 assert response.started.config.max_side_px == 4096
             elif response.HasField("chunk"):

@@ -8,6 +8,7 @@ from itertools import pairwise
 import grpc
 import pytest
 
+from kuchipaku.calls import keep_status
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as pb_grpc
 from kuchipaku.type.v1 import audio_pb2, cue_pb2
@@ -42,7 +43,7 @@ async def answers(
     A client that goes on writing to a call that was refused sees an error of its own library.
     """
     first, *others = messages
-    call = stub.RecognizeCues()
+    call = keep_status(stub.RecognizeCues())
     await call.write(first)
     responses = [await read(call)]
     for message in others:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from kuchipaku.calls import keep_status
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as pb_grpc
 from kuchipaku.type.v1 import audio_pb2, cue_pb2
@@ -138,7 +139,7 @@ async def test_align_text(
             "text",
         ),
         (
-            pb.AlignTextRequest(audio=bytes(3200), text="こんにちは", audio_format=S16),
+            pb.AlignTextRequest(audio=bytes(3200), text="Привет", audio_format=S16),
             "TEXT_NOT_UNDERSTOOD",
             "text",
         ),
@@ -210,7 +211,7 @@ async def test_audio_beyond_the_limit_is_refused(
 
 
 async def test_a_call_without_a_message_is_refused(stub: pb_grpc.LipsyncServiceAsyncStub) -> None:
-    call = stub.RecognizeCues()
+    call = keep_status(stub.RecognizeCues())
     await call.done_writing()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
@@ -319,7 +320,7 @@ async def test_too_many_streams_are_refused_and_gone_clients_free_theirs(
     stub: pb_grpc.LipsyncServiceAsyncStub, hello_wav: bytes
 ) -> None:
     config = pb.RecognizeCuesConfig(recognizer=PHONETIC)
-    held = [stub.RecognizeCues() for _ in range(3)]
+    held = [keep_status(stub.RecognizeCues()) for _ in range(3)]
     for call in held:
         await call.write(pb.RecognizeCuesRequest(config=config))
         assert await read(call) is not None
@@ -353,7 +354,7 @@ async def test_a_client_that_leaves_in_mid_recognition_frees_its_worker(
 ) -> None:
     long_speech = pcm16(hello_clip) * 4
     config = pb.RecognizeCuesConfig(audio_format=S16, recognizer=pb.RECOGNIZER_WORDS)
-    call = stub.RecognizeCues(iter(requests(config, long_speech)))
+    call = keep_status(stub.RecognizeCues(iter(requests(config, long_speech))))
     async for response in call:
         if response.HasField("progress"):
             break
@@ -372,7 +373,7 @@ async def test_a_client_that_stalls_is_let_go(tmp_path: Path) -> None:
         audio_timeout_s=0.2,
     )
     async with serving(settings, build) as address, connect(address) as peer:
-        call = pb_grpc.LipsyncServiceStub(peer.channel).RecognizeCues()
+        call = keep_status(pb_grpc.LipsyncServiceStub(peer.channel).RecognizeCues())
         await call.write(pb.RecognizeCuesRequest(config=pb.RecognizeCuesConfig()))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async for _ in call:

@@ -14,6 +14,7 @@ import numpy as np
 from google.protobuf.duration_pb2 import Duration
 from numpy.typing import NDArray
 
+from kuchipaku.calls import keep_status
 from kuchipaku.frames.messages import decode_batch, decoder_for
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.pose.v1.pose_service_pb2_grpc import PoseServiceStub
@@ -127,10 +128,10 @@ class Client:
         ]
 
     async def animate(self, requests: Iterable[pb.AnimateRequest]) -> Reply:
-        return await collect(self.stub.Animate(iter(list(requests))))
+        return await collect(keep_status(self.stub.Animate(iter(list(requests)))))
 
     async def render(self, requests: Iterable[pb.RenderPosesRequest]) -> Reply:
-        return await collect(self.stub.RenderPoses(iter(list(requests))))
+        return await collect(keep_status(self.stub.RenderPoses(iter(list(requests)))))
 
     async def lend_canvas(self) -> None:
         """Make the server know the canvas."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kuchipaku.calls import keep_status
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.type.v1 import cue_pb2, session_pb2
 from kuchipaku_contract.errors import DeadlineExceededError, KuchipakuError
@@ -188,6 +189,6 @@ async def test_a_client_that_falls_silent_is_let_go(
             await asyncio.Event().wait()
 
         with pytest.raises(DeadlineExceededError) as caught:
-            await collect(client.stub.Animate(silent_after(send(client))))
+            await collect(keep_status(client.stub.Animate(silent_after(send(client)))))
         assert caught.value.reason == "INPUT_STALLED"
         await client.lend_canvas()

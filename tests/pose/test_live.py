@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kuchipaku.calls import keep_status
 from kuchipaku.frames import FrameEncoder, FrameEncoding
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.type.v1 import session_pb2
@@ -33,7 +34,7 @@ class Dialogue:
     """A call whose two directions the test drives by hand."""
 
     def __init__(self, client: Client) -> None:
-        self.call = client.stub.Animate()
+        self.call = keep_status(client.stub.Animate())
         self.reply = Reply()
 
     async def send(self, *requests: pb.AnimateRequest) -> None:
