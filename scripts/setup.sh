@@ -79,6 +79,8 @@ if [ "$profile" = dev ]; then
   command -v npm >/dev/null || need_packages npm
   if [ ! -d node_modules/@bufbuild/buf ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     say "installing buf"
-    npm ci --no-audit --no-fund --silent
+    # Not "npm ci": a mirror may lack the binaries of other systems, which the lock then cannot name.
+    npm install --no-save --no-audit --no-fund --loglevel=error
   fi
+  .venv/bin/python scripts/rhubarb.py --optional
 fi
