@@ -93,3 +93,34 @@ def test_a_one_opening_model_gets_one_parameter_only(mode):
     only_mouth = pose_from({"mouth_aaa": 1.0}) > 0
     assert poses[:, only_mouth].max() > 0.5
     assert not poses[:, ~only_mouth].any()
+
+
+def test_a_character_may_have_a_mouth_of_its_own():
+    changed = THA_MOUTH_MAP.overridden(
+        {"D": {"weights": {"mouth_delta": 0.9}}, "F": {"dominance": 2.5}}
+    )
+    assert changed.shapes[MouthShape.D].weights == {"mouth_delta": 0.9}
+    assert changed.shapes[MouthShape.D].dominance == THA_MOUTH_MAP.shapes[MouthShape.D].dominance
+    assert changed.shapes[MouthShape.F].dominance == 2.5
+    assert changed.shapes[MouthShape.F].weights == THA_MOUTH_MAP.shapes[MouthShape.F].weights
+    assert changed.shapes[MouthShape.B] == THA_MOUTH_MAP.shapes[MouthShape.B]
+    cues = [MouthCue(0.0, 1.0, MouthShape.D)]
+    poses = animate(cues, options=AnimationOptions(motion="none"), mouth_map=changed).poses
+    assert poses[12] == pytest.approx(pose_from({"mouth_delta": 0.9}), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"Q": {}}, "mouth_map.Q"),
+        ({"D": 1}, "mouth_map.D"),
+        ({"D": {"colour": 1}}, "mouth_map.D.colour"),
+        ({"D": {"dominance": float("nan")}}, "mouth_map.D.dominance"),
+        ({"D": {"weights": {"head_x": 1.0}}}, "mouth_map.D.weights.head_x"),
+        ({"A": {"weights": {"mouth_aaa": 0.5}}}, "mouth_map.A.weights"),
+    ],
+)
+def test_a_bad_change_is_refused_by_name(changes, field):
+    with pytest.raises(InvalidArgumentError) as refusal:
+        THA_MOUTH_MAP.overridden(changes)
+    assert (refusal.value.field, refusal.value.reason) == (field, "MOUTH_MAP_INVALID")

@@ -123,7 +123,13 @@ async def test_admissions_are_measured_apart_by_name():
     assert value("kuchipaku_test_admission_capacity", {"admission": "first"}) == 2
     assert value("kuchipaku_test_admission_used", {"admission": "first"}) == 0
     assert value("kuchipaku_test_admission_admitted_total", {"admission": "second"}) == 1
-    assert value("kuchipaku_test_admission_refused_total", {"admission": "second"}) == 1
+    assert (
+        value(
+            "kuchipaku_test_admission_refused_total",
+            {"admission": "second", "reason": "QUEUE_FULL"},
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(("capacity", "queue_limit"), [(0, 0), (1, -1)])

@@ -325,7 +325,9 @@ class ImageSource(_message.Message):
 
     IMAGE_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
-    """PNG or WebP with a transparent background; at most 7 MiB."""
+    """PNG, WebP or JPEG of one character; at most 7 MiB. A background is removed, and the picture is framed: see
+    ImagegenService.FitCanvas.
+    """
     def __init__(
         self,
         *,
@@ -714,6 +716,8 @@ class SpeakConfig(_message.Message):
     RECOGNIZER_FIELD_NUMBER: _builtins.int
     FRAMES_DISABLED_FIELD_NUMBER: _builtins.int
     INITIAL_CREDIT_FIELD_NUMBER: _builtins.int
+    LIVE_LATENCY_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
     character: _builtins.str
     """"characters/{id}"."""
     pose_model: _builtins.str
@@ -724,6 +728,8 @@ class SpeakConfig(_message.Message):
     """Cues only, no frames: for clients that draw themselves. Timing has to come from the audio then."""
     initial_credit: _builtins.int
     """Frames that may be sent before any FrameCredit, 0-100000. Unset: credit is not used."""
+    content: _lipsync_service_pb2.AudioContent.ValueType
+    """What is to be heard in the audio."""
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat: ...
     @_builtins.property
@@ -733,6 +739,10 @@ class SpeakConfig(_message.Message):
     @_builtins.property
     def max_lead(self) -> _duration_pb2.Duration:
         """For PACING_REAL_TIME, see AnimateConfig."""
+
+    @_builtins.property
+    def live_latency(self) -> _duration_pb2.Duration:
+        """Where lip sync listens live: how far the cues follow the audio, 0.1-0.8 s. Unset: 0.2 s."""
 
     def __init__(
         self,
@@ -747,10 +757,12 @@ class SpeakConfig(_message.Message):
         recognizer: _lipsync_service_pb2.Recognizer.ValueType = ...,
         frames_disabled: _builtins.bool = ...,
         initial_credit: _builtins.int | None = ...,
+        live_latency: _duration_pb2.Duration | None = ...,
+        content: _lipsync_service_pb2.AudioContent.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "frame_format", b"frame_format", "initial_credit", b"initial_credit", "max_lead", b"max_lead"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "frame_format", b"frame_format", "initial_credit", b"initial_credit", "live_latency", b"live_latency", "max_lead", b"max_lead"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "character", b"character", "frame_format", b"frame_format", "frames_disabled", b"frames_disabled", "initial_credit", b"initial_credit", "max_lead", b"max_lead", "pacing", b"pacing", "pose_model", b"pose_model", "recognizer", b"recognizer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "character", b"character", "content", b"content", "frame_format", b"frame_format", "frames_disabled", b"frames_disabled", "initial_credit", b"initial_credit", "live_latency", b"live_latency", "max_lead", b"max_lead", "pacing", b"pacing", "pose_model", b"pose_model", "recognizer", b"recognizer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__initial_credit: _TypeAlias = _typing.Literal["initial_credit"]  # noqa: Y015
     _WhichOneofArgType__initial_credit: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit"]  # noqa: Y015
@@ -767,11 +779,14 @@ class SpeakUtterance(_message.Message):
     TIMING_FIELD_NUMBER: _builtins.int
     ANIMATION_FIELD_NUMBER: _builtins.int
     RESUME_OFFSET_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     utterance_id: _builtins.str
     """1-128 characters, unique in the session. Empty: the service counts "1", "2", ..."""
     text: _builtins.str
     """What is said; makes the mouth more exact."""
     timing: Global___TimingSource.ValueType
+    language: _builtins.str
+    """Language of the text, see RecognizeCuesConfig."""
     @_builtins.property
     def animation(self) -> _animation_pb2.AnimationOptions:
         """Replaces the config's animation, as a whole, for this utterance."""
@@ -790,10 +805,11 @@ class SpeakUtterance(_message.Message):
         timing: Global___TimingSource.ValueType = ...,
         animation: _animation_pb2.AnimationOptions | None = ...,
         resume_offset: _duration_pb2.Duration | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "resume_offset", b"resume_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "resume_offset", b"resume_offset", "text", b"text", "timing", b"timing", "utterance_id", b"utterance_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "language", b"language", "resume_offset", b"resume_offset", "text", b"text", "timing", b"timing", "utterance_id", b"utterance_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1021,6 +1037,7 @@ class RenderVideoConfig(_message.Message):
     HEIGHT_PX_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     character: _builtins.str
     """"characters/{id}"."""
     pose_model: _builtins.str
@@ -1034,6 +1051,8 @@ class RenderVideoConfig(_message.Message):
     quality: _builtins.int
     """See ComposeVideoConfig."""
     timing: Global___TimingSource.ValueType
+    language: _builtins.str
+    """Language of the text, see RecognizeCuesConfig."""
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat: ...
     @_builtins.property
@@ -1060,10 +1079,11 @@ class RenderVideoConfig(_message.Message):
         height_px: _builtins.int = ...,
         quality: _builtins.int = ...,
         timing: Global___TimingSource.ValueType = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "audio_format", b"audio_format", "background", b"background", "crop", b"crop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "audio_format", b"audio_format", "background", b"background", "character", b"character", "container", b"container", "crop", b"crop", "height_px", b"height_px", "pose_model", b"pose_model", "quality", b"quality", "recognizer", b"recognizer", "text", b"text", "timing", b"timing", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["animation", b"animation", "audio_format", b"audio_format", "background", b"background", "character", b"character", "container", b"container", "crop", b"crop", "height_px", b"height_px", "language", b"language", "pose_model", b"pose_model", "quality", b"quality", "recognizer", b"recognizer", "text", b"text", "timing", b"timing", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

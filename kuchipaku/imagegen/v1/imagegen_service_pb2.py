@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from kuchipaku.type.v1 import frame_pb2 as kuchipaku_dot_type_dot_v1_dot_frame__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,kuchipaku/imagegen/v1/imagegen_service.proto\x12\x15kuchipaku.imagegen.v1\x1a\x1dkuchipaku/type/v1/frame.proto\"\xfb\x01\n\x14GenerateImageRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x11\n\x04seed\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0bimage_count\x18\x04 \x01(\x05\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08width_px\x18\x06 \x01(\x05\x12\x11\n\theight_px\x18\x07 \x01(\x05\x12\x12\n\nstep_count\x18\x08 \x01(\x05\x12\x16\n\x0eguidance_scale\x18\t \x01(\x02\x12\x12\n\ninit_image\x18\n \x01(\x0c\x12\x15\n\rinit_strength\x18\x0b \x01(\x02\x42\x07\n\x05_seed\"\xdc\x01\n\x15GenerateImageResponse\x12>\n\x07started\x18\x01 \x01(\x0b\x32+.kuchipaku.imagegen.v1.GenerateImageStartedH\x00\x12@\n\x08progress\x18\x02 \x01(\x0b\x32,.kuchipaku.imagegen.v1.GenerateImageProgressH\x00\x12\x36\n\x05image\x18\x03 \x01(\x0b\x32%.kuchipaku.imagegen.v1.GeneratedImageH\x00\x42\t\n\x07payload\"\x99\x01\n\x14GenerateImageStarted\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x13\n\x0bimage_count\x18\x03 \x01(\x05\x12\x10\n\x08width_px\x18\x04 \x01(\x05\x12\x11\n\theight_px\x18\x05 \x01(\x05\x12\x12\n\nstep_count\x18\x06 \x01(\x05\x12\x16\n\x0eguidance_scale\x18\x07 \x01(\x02\"c\n\x15GenerateImageProgress\x12\x13\n\x0bimage_index\x18\x01 \x01(\x05\x12\x0c\n\x04step\x18\x02 \x01(\x05\x12\x12\n\nstep_count\x18\x03 \x01(\x05\x12\x13\n\x0bpreview_png\x18\x04 \x01(\x0c\"\x8b\x01\n\x0eGeneratedImage\x12\x13\n\x0bimage_index\x18\x01 \x01(\x05\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x0b\n\x03png\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63\x61nvas_ready\x18\x04 \x01(\x08\x12\x1a\n\x12recognised_phrases\x18\x05 \x03(\t\x12\x17\n\x0fignored_phrases\x18\x06 \x03(\t\"N\n\x17RemoveBackgroundRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\ralpha_matting\x18\x03 \x01(\x08\"6\n\x18RemoveBackgroundResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\x12\r\n\x05model\x18\x02 \x01(\t\"5\n\x10\x46itCanvasRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x12\n\ncheck_only\x18\x02 \x01(\x08\"r\n\x11\x46itCanvasResponse\x12)\n\x06\x63\x61nvas\x18\x01 \x01(\x0b\x32\x19.kuchipaku.type.v1.Canvas\x12\x32\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\".kuchipaku.imagegen.v1.CanvasCheck\"\x80\x01\n\x0b\x43\x61nvasCheck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\x07verdict\x18\x02 \x01(\x0e\x32#.kuchipaku.imagegen.v1.CheckVerdict\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x12\n\x05value\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_value\"\x18\n\x16ListImageModelsRequest\"L\n\x17ListImageModelsResponse\x12\x31\n\x06models\x18\x01 \x03(\x0b\x32!.kuchipaku.imagegen.v1.ImageModel\"\xab\x01\n\nImageModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nis_default\x18\x03 \x01(\x08\x12 \n\x18supports_negative_prompt\x18\x04 \x01(\x08\x12\x1b\n\x13supports_init_image\x18\x05 \x01(\x08\x12\x16\n\x0e\x64raws_canvases\x18\x06 \x01(\x08\x12\x0f\n\x07license\x18\x07 \x01(\t*s\n\x0c\x43heckVerdict\x12\x1d\n\x19\x43HECK_VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HECK_VERDICT_OK\x10\x01\x12\x16\n\x12\x43HECK_VERDICT_WARN\x10\x02\x12\x16\n\x12\x43HECK_VERDICT_FAIL\x10\x03\x32\xc6\x03\n\x0fImagegenService\x12l\n\rGenerateImage\x12+.kuchipaku.imagegen.v1.GenerateImageRequest\x1a,.kuchipaku.imagegen.v1.GenerateImageResponse0\x01\x12s\n\x10RemoveBackground\x12..kuchipaku.imagegen.v1.RemoveBackgroundRequest\x1a/.kuchipaku.imagegen.v1.RemoveBackgroundResponse\x12^\n\tFitCanvas\x12\'.kuchipaku.imagegen.v1.FitCanvasRequest\x1a(.kuchipaku.imagegen.v1.FitCanvasResponse\x12p\n\x0fListImageModels\x12-.kuchipaku.imagegen.v1.ListImageModelsRequest\x1a..kuchipaku.imagegen.v1.ListImageModelsResponseB|\n\x18io.kuchipaku.imagegen.v1P\x01ZFgithub.com/kuchipaku/kuchipaku/gen/go/kuchipaku/imagegen/v1;imagegenv1\xaa\x02\x15Kuchipaku.Imagegen.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,kuchipaku/imagegen/v1/imagegen_service.proto\x12\x15kuchipaku.imagegen.v1\x1a\x1dkuchipaku/type/v1/frame.proto\"\xb5\x02\n\x14GenerateImageRequest\x12\x0e\n\x06prompt\x18\x01 \x01(\t\x12\x17\n\x0fnegative_prompt\x18\x02 \x01(\t\x12\x11\n\x04seed\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0bimage_count\x18\x04 \x01(\x05\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08width_px\x18\x06 \x01(\x05\x12\x11\n\theight_px\x18\x07 \x01(\x05\x12\x12\n\nstep_count\x18\x08 \x01(\x05\x12\x16\n\x0eguidance_scale\x18\t \x01(\x02\x12\x12\n\ninit_image\x18\n \x01(\x0c\x12\x15\n\rinit_strength\x18\x0b \x01(\x02\x12\x14\n\x0cplain_prompt\x18\x0c \x01(\x08\x12\x15\n\x08\x65nd_seed\x18\r \x01(\x03H\x01\x88\x01\x01\x42\x07\n\x05_seedB\x0b\n\t_end_seed\"\xdc\x01\n\x15GenerateImageResponse\x12>\n\x07started\x18\x01 \x01(\x0b\x32+.kuchipaku.imagegen.v1.GenerateImageStartedH\x00\x12@\n\x08progress\x18\x02 \x01(\x0b\x32,.kuchipaku.imagegen.v1.GenerateImageProgressH\x00\x12\x36\n\x05image\x18\x03 \x01(\x0b\x32%.kuchipaku.imagegen.v1.GeneratedImageH\x00\x42\t\n\x07payload\"\x99\x01\n\x14GenerateImageStarted\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x13\n\x0bimage_count\x18\x03 \x01(\x05\x12\x10\n\x08width_px\x18\x04 \x01(\x05\x12\x11\n\theight_px\x18\x05 \x01(\x05\x12\x12\n\nstep_count\x18\x06 \x01(\x05\x12\x16\n\x0eguidance_scale\x18\x07 \x01(\x02\"c\n\x15GenerateImageProgress\x12\x13\n\x0bimage_index\x18\x01 \x01(\x05\x12\x0c\n\x04step\x18\x02 \x01(\x05\x12\x12\n\nstep_count\x18\x03 \x01(\x05\x12\x13\n\x0bpreview_png\x18\x04 \x01(\x0c\"\x8b\x01\n\x0eGeneratedImage\x12\x13\n\x0bimage_index\x18\x01 \x01(\x05\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x0b\n\x03png\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63\x61nvas_ready\x18\x04 \x01(\x08\x12\x1a\n\x12recognised_phrases\x18\x05 \x03(\t\x12\x17\n\x0fignored_phrases\x18\x06 \x03(\t\"N\n\x17RemoveBackgroundRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\r\n\x05model\x18\x02 \x01(\t\x12\x15\n\ralpha_matting\x18\x03 \x01(\x08\"6\n\x18RemoveBackgroundResponse\x12\x0b\n\x03png\x18\x01 \x01(\x0c\x12\r\n\x05model\x18\x02 \x01(\t\"L\n\x10\x46itCanvasRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x12\n\ncheck_only\x18\x02 \x01(\x08\x12\x15\n\rmatting_model\x18\x03 \x01(\t\"\xec\x01\n\x11\x46itCanvasResponse\x12)\n\x06\x63\x61nvas\x18\x01 \x01(\x0b\x32\x19.kuchipaku.type.v1.Canvas\x12\x32\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\".kuchipaku.imagegen.v1.CanvasCheck\x12,\n\x04head\x18\x03 \x01(\x0b\x32\x1e.kuchipaku.imagegen.v1.HeadBox\x12\x33\n\x0b\x63\x61nvas_head\x18\x04 \x01(\x0b\x32\x1e.kuchipaku.imagegen.v1.HeadBox\x12\x15\n\rmatting_model\x18\x05 \x01(\t\"o\n\x07HeadBox\x12\x13\n\x0b\x63\x65nter_x_px\x18\x01 \x01(\x02\x12\x13\n\x0b\x63\x65nter_y_px\x18\x02 \x01(\x02\x12\x0f\n\x07side_px\x18\x03 \x01(\x02\x12\x15\n\rangle_degrees\x18\x04 \x01(\x02\x12\x12\n\nconfidence\x18\x05 \x01(\x02\"\x80\x01\n\x0b\x43\x61nvasCheck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x34\n\x07verdict\x18\x02 \x01(\x0e\x32#.kuchipaku.imagegen.v1.CheckVerdict\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x12\n\x05value\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_value\"\x18\n\x16ListImageModelsRequest\"L\n\x17ListImageModelsResponse\x12\x31\n\x06models\x18\x01 \x03(\x0b\x32!.kuchipaku.imagegen.v1.ImageModel\"\xe3\x01\n\nImageModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nis_default\x18\x03 \x01(\x08\x12 \n\x18supports_negative_prompt\x18\x04 \x01(\x08\x12\x1b\n\x13supports_init_image\x18\x05 \x01(\x08\x12\x16\n\x0e\x64raws_canvases\x18\x06 \x01(\x08\x12\x0f\n\x07license\x18\x07 \x01(\t\x12\x16\n\x0eignores_prompt\x18\x08 \x01(\x08\x12\x1e\n\x16supports_interpolation\x18\t \x01(\x08*s\n\x0c\x43heckVerdict\x12\x1d\n\x19\x43HECK_VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43HECK_VERDICT_OK\x10\x01\x12\x16\n\x12\x43HECK_VERDICT_WARN\x10\x02\x12\x16\n\x12\x43HECK_VERDICT_FAIL\x10\x03\x32\xc6\x03\n\x0fImagegenService\x12l\n\rGenerateImage\x12+.kuchipaku.imagegen.v1.GenerateImageRequest\x1a,.kuchipaku.imagegen.v1.GenerateImageResponse0\x01\x12s\n\x10RemoveBackground\x12..kuchipaku.imagegen.v1.RemoveBackgroundRequest\x1a/.kuchipaku.imagegen.v1.RemoveBackgroundResponse\x12^\n\tFitCanvas\x12\'.kuchipaku.imagegen.v1.FitCanvasRequest\x1a(.kuchipaku.imagegen.v1.FitCanvasResponse\x12p\n\x0fListImageModels\x12-.kuchipaku.imagegen.v1.ListImageModelsRequest\x1a..kuchipaku.imagegen.v1.ListImageModelsResponseB|\n\x18io.kuchipaku.imagegen.v1P\x01ZFgithub.com/kuchipaku/kuchipaku/gen/go/kuchipaku/imagegen/v1;imagegenv1\xaa\x02\x15Kuchipaku.Imagegen.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,34 +33,36 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuchipaku.imagegen.v1.image
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\030io.kuchipaku.imagegen.v1P\001ZFgithub.com/kuchipaku/kuchipaku/gen/go/kuchipaku/imagegen/v1;imagegenv1\252\002\025Kuchipaku.Imagegen.V1'
-  _globals['_CHECKVERDICT']._serialized_start=1694
-  _globals['_CHECKVERDICT']._serialized_end=1809
+  _globals['_CHECKVERDICT']._serialized_start=2067
+  _globals['_CHECKVERDICT']._serialized_end=2182
   _globals['_GENERATEIMAGEREQUEST']._serialized_start=103
-  _globals['_GENERATEIMAGEREQUEST']._serialized_end=354
-  _globals['_GENERATEIMAGERESPONSE']._serialized_start=357
-  _globals['_GENERATEIMAGERESPONSE']._serialized_end=577
-  _globals['_GENERATEIMAGESTARTED']._serialized_start=580
-  _globals['_GENERATEIMAGESTARTED']._serialized_end=733
-  _globals['_GENERATEIMAGEPROGRESS']._serialized_start=735
-  _globals['_GENERATEIMAGEPROGRESS']._serialized_end=834
-  _globals['_GENERATEDIMAGE']._serialized_start=837
-  _globals['_GENERATEDIMAGE']._serialized_end=976
-  _globals['_REMOVEBACKGROUNDREQUEST']._serialized_start=978
-  _globals['_REMOVEBACKGROUNDREQUEST']._serialized_end=1056
-  _globals['_REMOVEBACKGROUNDRESPONSE']._serialized_start=1058
-  _globals['_REMOVEBACKGROUNDRESPONSE']._serialized_end=1112
-  _globals['_FITCANVASREQUEST']._serialized_start=1114
-  _globals['_FITCANVASREQUEST']._serialized_end=1167
-  _globals['_FITCANVASRESPONSE']._serialized_start=1169
-  _globals['_FITCANVASRESPONSE']._serialized_end=1283
-  _globals['_CANVASCHECK']._serialized_start=1286
-  _globals['_CANVASCHECK']._serialized_end=1414
-  _globals['_LISTIMAGEMODELSREQUEST']._serialized_start=1416
-  _globals['_LISTIMAGEMODELSREQUEST']._serialized_end=1440
-  _globals['_LISTIMAGEMODELSRESPONSE']._serialized_start=1442
-  _globals['_LISTIMAGEMODELSRESPONSE']._serialized_end=1518
-  _globals['_IMAGEMODEL']._serialized_start=1521
-  _globals['_IMAGEMODEL']._serialized_end=1692
-  _globals['_IMAGEGENSERVICE']._serialized_start=1812
-  _globals['_IMAGEGENSERVICE']._serialized_end=2266
+  _globals['_GENERATEIMAGEREQUEST']._serialized_end=412
+  _globals['_GENERATEIMAGERESPONSE']._serialized_start=415
+  _globals['_GENERATEIMAGERESPONSE']._serialized_end=635
+  _globals['_GENERATEIMAGESTARTED']._serialized_start=638
+  _globals['_GENERATEIMAGESTARTED']._serialized_end=791
+  _globals['_GENERATEIMAGEPROGRESS']._serialized_start=793
+  _globals['_GENERATEIMAGEPROGRESS']._serialized_end=892
+  _globals['_GENERATEDIMAGE']._serialized_start=895
+  _globals['_GENERATEDIMAGE']._serialized_end=1034
+  _globals['_REMOVEBACKGROUNDREQUEST']._serialized_start=1036
+  _globals['_REMOVEBACKGROUNDREQUEST']._serialized_end=1114
+  _globals['_REMOVEBACKGROUNDRESPONSE']._serialized_start=1116
+  _globals['_REMOVEBACKGROUNDRESPONSE']._serialized_end=1170
+  _globals['_FITCANVASREQUEST']._serialized_start=1172
+  _globals['_FITCANVASREQUEST']._serialized_end=1248
+  _globals['_FITCANVASRESPONSE']._serialized_start=1251
+  _globals['_FITCANVASRESPONSE']._serialized_end=1487
+  _globals['_HEADBOX']._serialized_start=1489
+  _globals['_HEADBOX']._serialized_end=1600
+  _globals['_CANVASCHECK']._serialized_start=1603
+  _globals['_CANVASCHECK']._serialized_end=1731
+  _globals['_LISTIMAGEMODELSREQUEST']._serialized_start=1733
+  _globals['_LISTIMAGEMODELSREQUEST']._serialized_end=1757
+  _globals['_LISTIMAGEMODELSRESPONSE']._serialized_start=1759
+  _globals['_LISTIMAGEMODELSRESPONSE']._serialized_end=1835
+  _globals['_IMAGEMODEL']._serialized_start=1838
+  _globals['_IMAGEMODEL']._serialized_end=2065
+  _globals['_IMAGEGENSERVICE']._serialized_start=2185
+  _globals['_IMAGEGENSERVICE']._serialized_end=2639
 # @@protoc_insertion_point(module_scope)

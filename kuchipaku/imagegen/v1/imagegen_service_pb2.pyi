@@ -60,8 +60,12 @@ class GenerateImageRequest(_message.Message):
     GUIDANCE_SCALE_FIELD_NUMBER: _builtins.int
     INIT_IMAGE_FIELD_NUMBER: _builtins.int
     INIT_STRENGTH_FIELD_NUMBER: _builtins.int
+    PLAIN_PROMPT_FIELD_NUMBER: _builtins.int
+    END_SEED_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
-    """What to draw, 1-1000 characters, for example "girl, long silver hair, red eyes, sailor uniform"."""
+    """What to draw, 1-1000 characters, for example "girl, long silver hair, red eyes, sailor uniform". May be
+    empty for models that take no prompt (ImageModel.ignores_prompt).
+    """
     negative_prompt: _builtins.str
     """What to avoid. Ignored by models that do not support it (ImageModel.supports_negative_prompt)."""
     seed: _builtins.int
@@ -80,6 +84,12 @@ class GenerateImageRequest(_message.Message):
     """Picture to start from, for models with ImageModel.supports_init_image."""
     init_strength: _builtins.float
     """0-1: how far to move away from init_image; 0 means 0.75."""
+    plain_prompt: _builtins.bool
+    """Give the prompts to the model as they are. Otherwise models that take free text get them within the
+    service's template for portraits that can be animated.
+    """
+    end_seed: _builtins.int
+    """For models with ImageModel.supports_interpolation: the pictures lead from seed to end_seed."""
     def __init__(
         self,
         *,
@@ -94,13 +104,20 @@ class GenerateImageRequest(_message.Message):
         guidance_scale: _builtins.float = ...,
         init_image: _builtins.bytes = ...,
         init_strength: _builtins.float = ...,
+        plain_prompt: _builtins.bool = ...,
+        end_seed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_seed", b"_end_seed", "_seed", b"_seed", "end_seed", b"end_seed", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "guidance_scale", b"guidance_scale", "height_px", b"height_px", "image_count", b"image_count", "init_image", b"init_image", "init_strength", b"init_strength", "model", b"model", "negative_prompt", b"negative_prompt", "prompt", b"prompt", "seed", b"seed", "step_count", b"step_count", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_seed", b"_end_seed", "_seed", b"_seed", "end_seed", b"end_seed", "guidance_scale", b"guidance_scale", "height_px", b"height_px", "image_count", b"image_count", "init_image", b"init_image", "init_strength", b"init_strength", "model", b"model", "negative_prompt", b"negative_prompt", "plain_prompt", b"plain_prompt", "prompt", b"prompt", "seed", b"seed", "step_count", b"step_count", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end_seed: _TypeAlias = _typing.Literal["end_seed"]  # noqa: Y015
+    _WhichOneofArgType__end_seed: _TypeAlias = _typing.Literal["_end_seed", b"_end_seed"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_seed) -> _WhichOneofReturnType__end_seed | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
 
 Global___GenerateImageRequest: _TypeAlias = GenerateImageRequest  # noqa: Y015
@@ -257,9 +274,9 @@ class RemoveBackgroundRequest(_message.Message):
     image: _builtins.bytes
     """PNG, WebP or JPEG; at most 7 MiB and 40 megapixels."""
     model: _builtins.str
-    """Name of a model; empty means the default."""
+    """Name of a model: "starter", or one of rembg's whose file is there; empty means the default."""
     alpha_matting: _builtins.bool
-    """Refine the edge by alpha matting."""
+    """Refine the edge by closed-form alpha matting."""
     def __init__(
         self,
         *,
@@ -304,19 +321,23 @@ class FitCanvasRequest(_message.Message):
 
     IMAGE_FIELD_NUMBER: _builtins.int
     CHECK_ONLY_FIELD_NUMBER: _builtins.int
+    MATTING_MODEL_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
     """PNG, WebP or JPEG; at most 7 MiB and 40 megapixels, each side at least 64 pixels."""
     check_only: _builtins.bool
-    """Only check; the picture must already be 512x512."""
+    """Only check; the picture must already be 512x512 and without a background."""
+    matting_model: _builtins.str
+    """Model that removes the background of a picture that has one; see RemoveBackgroundRequest.model."""
     def __init__(
         self,
         *,
         image: _builtins.bytes = ...,
         check_only: _builtins.bool = ...,
+        matting_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_only", b"check_only", "image", b"image"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_only", b"check_only", "image", b"image", "matting_model", b"matting_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -328,23 +349,74 @@ class FitCanvasResponse(_message.Message):
 
     CANVAS_FIELD_NUMBER: _builtins.int
     CHECKS_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    CANVAS_HEAD_FIELD_NUMBER: _builtins.int
+    MATTING_MODEL_FIELD_NUMBER: _builtins.int
+    matting_model: _builtins.str
+    """The matting model that removed the background; empty if there was none to remove."""
     @_builtins.property
     def canvas(self) -> _frame_pb2.Canvas: ...
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CanvasCheck]: ...
+    @_builtins.property
+    def head(self) -> Global___HeadBox:
+        """The head that the canvas was framed by, in the picture that was sent. Absent if none was found."""
+
+    @_builtins.property
+    def canvas_head(self) -> Global___HeadBox:
+        """The same head on the canvas."""
+
     def __init__(
         self,
         *,
         canvas: _frame_pb2.Canvas | None = ...,
         checks: _abc.Iterable[Global___CanvasCheck] | None = ...,
+        head: Global___HeadBox | None = ...,
+        canvas_head: Global___HeadBox | None = ...,
+        matting_model: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas", "canvas_head", b"canvas_head", "head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas", "checks", b"checks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas", "canvas_head", b"canvas_head", "checks", b"checks", "head", b"head", "matting_model", b"matting_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FitCanvasResponse: _TypeAlias = FitCanvasResponse  # noqa: Y015
+
+@_typing.final
+class HeadBox(_message.Message):
+    """A square around a head with its hair, from crown to chin."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CENTER_X_PX_FIELD_NUMBER: _builtins.int
+    CENTER_Y_PX_FIELD_NUMBER: _builtins.int
+    SIDE_PX_FIELD_NUMBER: _builtins.int
+    ANGLE_DEGREES_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    center_x_px: _builtins.float
+    center_y_px: _builtins.float
+    side_px: _builtins.float
+    angle_degrees: _builtins.float
+    """How far the head leans, clockwise."""
+    confidence: _builtins.float
+    """0-1."""
+    def __init__(
+        self,
+        *,
+        center_x_px: _builtins.float = ...,
+        center_y_px: _builtins.float = ...,
+        side_px: _builtins.float = ...,
+        angle_degrees: _builtins.float = ...,
+        confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["angle_degrees", b"angle_degrees", "center_x_px", b"center_x_px", "center_y_px", b"center_y_px", "confidence", b"confidence", "side_px", b"side_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeadBox: _TypeAlias = HeadBox  # noqa: Y015
 
 @_typing.final
 class CanvasCheck(_message.Message):
@@ -357,7 +429,7 @@ class CanvasCheck(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """For example "alpha", "size", "head_box"."""
+    """"face", "one_character", "head_box", "cropped", "frontal", "eyes", "mouth", "brows", "alpha" or "size"."""
     verdict: Global___CheckVerdict.ValueType
     message: _builtins.str
     """What was found and what to do about it, one sentence."""
@@ -427,6 +499,8 @@ class ImageModel(_message.Message):
     SUPPORTS_INIT_IMAGE_FIELD_NUMBER: _builtins.int
     DRAWS_CANVASES_FIELD_NUMBER: _builtins.int
     LICENSE_FIELD_NUMBER: _builtins.int
+    IGNORES_PROMPT_FIELD_NUMBER: _builtins.int
+    SUPPORTS_INTERPOLATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     description: _builtins.str
     is_default: _builtins.bool
@@ -435,6 +509,9 @@ class ImageModel(_message.Message):
     draws_canvases: _builtins.bool
     """The pictures are canvases already: framed and without a background."""
     license: _builtins.str
+    ignores_prompt: _builtins.bool
+    """The pictures depend on the seed alone."""
+    supports_interpolation: _builtins.bool
     def __init__(
         self,
         *,
@@ -445,10 +522,12 @@ class ImageModel(_message.Message):
         supports_init_image: _builtins.bool = ...,
         draws_canvases: _builtins.bool = ...,
         license: _builtins.str = ...,
+        ignores_prompt: _builtins.bool = ...,
+        supports_interpolation: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "draws_canvases", b"draws_canvases", "is_default", b"is_default", "license", b"license", "name", b"name", "supports_init_image", b"supports_init_image", "supports_negative_prompt", b"supports_negative_prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "draws_canvases", b"draws_canvases", "ignores_prompt", b"ignores_prompt", "is_default", b"is_default", "license", b"license", "name", b"name", "supports_init_image", b"supports_init_image", "supports_interpolation", b"supports_interpolation", "supports_negative_prompt", b"supports_negative_prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

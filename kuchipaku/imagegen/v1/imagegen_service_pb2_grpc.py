@@ -83,7 +83,9 @@ class ImagegenServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FitCanvas(self, request, context):
-        """Scales and crops a picture to a 512x512 canvas and checks whether it can be animated.
+        """Cuts out, turns upright, scales and crops a picture to a 512x512 canvas whose head lies where pose models
+        expect it, and checks whether it can be animated. INVALID_ARGUMENT with NO_CHARACTER_FOUND where a
+        picture with a background shows none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,10 @@ class ImagegenServiceStub:
     RemoveBackground: _grpc.UnaryUnaryMultiCallable[_imagegen_service_pb2.RemoveBackgroundRequest, _imagegen_service_pb2.RemoveBackgroundResponse]
     """Makes the background of a picture transparent."""
     FitCanvas: _grpc.UnaryUnaryMultiCallable[_imagegen_service_pb2.FitCanvasRequest, _imagegen_service_pb2.FitCanvasResponse]
-    """Scales and crops a picture to a 512x512 canvas and checks whether it can be animated."""
+    """Cuts out, turns upright, scales and crops a picture to a 512x512 canvas whose head lies where pose models
+    expect it, and checks whether it can be animated. INVALID_ARGUMENT with NO_CHARACTER_FOUND where a
+    picture with a background shows none.
+    """
     ListImageModels: _grpc.UnaryUnaryMultiCallable[_imagegen_service_pb2.ListImageModelsRequest, _imagegen_service_pb2.ListImageModelsResponse]
     """Lists the models that GenerateImage knows."""
 
@@ -66,7 +69,10 @@ class ImagegenServiceAsyncStub(ImagegenServiceStub):
     RemoveBackground: _aio.UnaryUnaryMultiCallable[_imagegen_service_pb2.RemoveBackgroundRequest, _imagegen_service_pb2.RemoveBackgroundResponse]  # type: ignore[assignment]
     """Makes the background of a picture transparent."""
     FitCanvas: _aio.UnaryUnaryMultiCallable[_imagegen_service_pb2.FitCanvasRequest, _imagegen_service_pb2.FitCanvasResponse]  # type: ignore[assignment]
-    """Scales and crops a picture to a 512x512 canvas and checks whether it can be animated."""
+    """Cuts out, turns upright, scales and crops a picture to a 512x512 canvas whose head lies where pose models
+    expect it, and checks whether it can be animated. INVALID_ARGUMENT with NO_CHARACTER_FOUND where a
+    picture with a background shows none.
+    """
     ListImageModels: _aio.UnaryUnaryMultiCallable[_imagegen_service_pb2.ListImageModelsRequest, _imagegen_service_pb2.ListImageModelsResponse]  # type: ignore[assignment]
     """Lists the models that GenerateImage knows."""
 
@@ -101,7 +107,10 @@ class ImagegenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _imagegen_service_pb2.FitCanvasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_imagegen_service_pb2.FitCanvasResponse, _abc.Awaitable[_imagegen_service_pb2.FitCanvasResponse]]:
-        """Scales and crops a picture to a 512x512 canvas and checks whether it can be animated."""
+        """Cuts out, turns upright, scales and crops a picture to a 512x512 canvas whose head lies where pose models
+        expect it, and checks whether it can be animated. INVALID_ARGUMENT with NO_CHARACTER_FOUND where a
+        picture with a background shows none.
+        """
 
     @_abc_1.abstractmethod
     def ListImageModels(

@@ -33,13 +33,23 @@ class _RecognizerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recognizer
     RECOGNIZER_UNSPECIFIED: _Recognizer.ValueType  # 0
     """RECOGNIZER_AUTO."""
     RECOGNIZER_AUTO: _Recognizer.ValueType  # 1
-    """ALIGNED where text is given, else WORDS."""
+    """Audio that is whole, or comes faster than it plays: ALIGNED where text is given, else WORDS; SONG where
+    AudioContent says so. Audio that comes as fast as it plays: LIVE.
+    """
     RECOGNIZER_ALIGNED: _Recognizer.ValueType  # 2
     """The text is known and aligned with the audio: the most exact."""
     RECOGNIZER_WORDS: _Recognizer.ValueType  # 3
     """English words are recognised and aligned."""
     RECOGNIZER_PHONETIC: _Recognizer.ValueType  # 4
     """Phones without words: faster, for any language and for sounds that are no words."""
+    RECOGNIZER_RHUBARB: _Recognizer.ValueType  # 5
+    """Rhubarb Lip Sync itself, where the server has it; otherwise FAILED_PRECONDITION, reason
+    RHUBARB_NOT_INSTALLED.
+    """
+    RECOGNIZER_LIVE: _Recognizer.ValueType  # 6
+    """While the audio still comes: cues follow it by `live_latency`."""
+    RECOGNIZER_SONG: _Recognizer.ValueType  # 7
+    """Vowels by their formants, for sung words."""
 
 class Recognizer(_Recognizer, metaclass=_RecognizerEnumTypeWrapper):
     """Who listens."""
@@ -47,14 +57,48 @@ class Recognizer(_Recognizer, metaclass=_RecognizerEnumTypeWrapper):
 RECOGNIZER_UNSPECIFIED: Recognizer.ValueType  # 0
 """RECOGNIZER_AUTO."""
 RECOGNIZER_AUTO: Recognizer.ValueType  # 1
-"""ALIGNED where text is given, else WORDS."""
+"""Audio that is whole, or comes faster than it plays: ALIGNED where text is given, else WORDS; SONG where
+AudioContent says so. Audio that comes as fast as it plays: LIVE.
+"""
 RECOGNIZER_ALIGNED: Recognizer.ValueType  # 2
 """The text is known and aligned with the audio: the most exact."""
 RECOGNIZER_WORDS: Recognizer.ValueType  # 3
 """English words are recognised and aligned."""
 RECOGNIZER_PHONETIC: Recognizer.ValueType  # 4
 """Phones without words: faster, for any language and for sounds that are no words."""
+RECOGNIZER_RHUBARB: Recognizer.ValueType  # 5
+"""Rhubarb Lip Sync itself, where the server has it; otherwise FAILED_PRECONDITION, reason
+RHUBARB_NOT_INSTALLED.
+"""
+RECOGNIZER_LIVE: Recognizer.ValueType  # 6
+"""While the audio still comes: cues follow it by `live_latency`."""
+RECOGNIZER_SONG: Recognizer.ValueType  # 7
+"""Vowels by their formants, for sung words."""
 Global___Recognizer: _TypeAlias = Recognizer  # noqa: Y015
+
+class _AudioContent:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudioContentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioContent.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIO_CONTENT_UNSPECIFIED: _AudioContent.ValueType  # 0
+    """Speech; where none is found in a whole recording but somebody sings, the song."""
+    AUDIO_CONTENT_SPEECH: _AudioContent.ValueType  # 1
+    """Speech. Music, noise and singing leave the mouth at rest."""
+    AUDIO_CONTENT_SONG: _AudioContent.ValueType  # 2
+    """Singing, with or without quiet music behind it."""
+
+class AudioContent(_AudioContent, metaclass=_AudioContentEnumTypeWrapper):
+    """What is to be heard in the audio."""
+
+AUDIO_CONTENT_UNSPECIFIED: AudioContent.ValueType  # 0
+"""Speech; where none is found in a whole recording but somebody sings, the song."""
+AUDIO_CONTENT_SPEECH: AudioContent.ValueType  # 1
+"""Speech. Music, noise and singing leave the mouth at rest."""
+AUDIO_CONTENT_SONG: AudioContent.ValueType  # 2
+"""Singing, with or without quiet music behind it."""
+Global___AudioContent: _TypeAlias = AudioContent  # noqa: Y015
 
 @_typing.final
 class RecognizeCuesRequest(_message.Message):
@@ -62,21 +106,35 @@ class RecognizeCuesRequest(_message.Message):
 
     CONFIG_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
+    PHONES_FIELD_NUMBER: _builtins.int
+    VISEMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___RecognizeCuesConfig: ...
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioChunk: ...
+    @_builtins.property
+    def phones(self) -> _cue_pb2.PhoneBatch:
+        """In place of audio, for callers that know the timing: what is said when. Batches continue each other; a
+        call has audio, phones or visemes. Cues come as soon as a pause of 0.6 s decides them.
+        """
+
+    @_builtins.property
+    def visemes(self) -> _cue_pb2.VisemeBatch:
+        """Of one set. The last one, if it is not silence, lasts 0.15 s."""
+
     def __init__(
         self,
         *,
         config: Global___RecognizeCuesConfig | None = ...,
         audio: _audio_pb2.AudioChunk | None = ...,
+        phones: _cue_pb2.PhoneBatch | None = ...,
+        visemes: _cue_pb2.VisemeBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "payload", b"payload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "payload", b"payload", "phones", b"phones", "visemes", b"visemes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "payload", b"payload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "payload", b"payload", "phones", b"phones", "visemes", b"visemes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["config", "audio"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["config", "audio", "phones", "visemes"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -92,6 +150,10 @@ class RecognizeCuesConfig(_message.Message):
     EXTENDED_SHAPES_FIELD_NUMBER: _builtins.int
     BASIC_SHAPES_ONLY_FIELD_NUMBER: _builtins.int
     INCLUDE_PHONES_FIELD_NUMBER: _builtins.int
+    LIVE_LATENCY_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    INCLUDE_PROVISIONAL_CUES_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What is said, at most 20000 characters. Empty if unknown."""
     recognizer: Global___Recognizer.ValueType
@@ -99,11 +161,22 @@ class RecognizeCuesConfig(_message.Message):
     """Use A-F only."""
     include_phones: _builtins.bool
     """Send the phones as well."""
+    content: Global___AudioContent.ValueType
+    include_provisional_cues: _builtins.bool
+    """For LIVE: send guesses of what follows the last final cue as well."""
+    language: _builtins.str
+    """Language of the text: "en", "ja" or "de", with or without a region ("de-AT"). Empty: guessed from the text.
+    Japanese is read in kana; other languages are heard by PHONETIC, without their text.
+    """
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat: ...
     @_builtins.property
     def extended_shapes(self) -> _containers.RepeatedScalarFieldContainer[_cue_pb2.MouthShape.ValueType]:
         """Shapes beyond A-F that may be used. Empty means all: G, H and X."""
+
+    @_builtins.property
+    def live_latency(self) -> _duration_pb2.Duration:
+        """For LIVE: how far the cues follow the audio, 0.1-0.8 s. Unset: 0.2 s. The longer, the more exact."""
 
     def __init__(
         self,
@@ -114,10 +187,14 @@ class RecognizeCuesConfig(_message.Message):
         extended_shapes: _abc.Iterable[_cue_pb2.MouthShape.ValueType] | None = ...,
         basic_shapes_only: _builtins.bool = ...,
         include_phones: _builtins.bool = ...,
+        live_latency: _duration_pb2.Duration | None = ...,
+        content: Global___AudioContent.ValueType = ...,
+        include_provisional_cues: _builtins.bool = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "live_latency", b"live_latency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "basic_shapes_only", b"basic_shapes_only", "extended_shapes", b"extended_shapes", "include_phones", b"include_phones", "recognizer", b"recognizer", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "basic_shapes_only", b"basic_shapes_only", "content", b"content", "extended_shapes", b"extended_shapes", "include_phones", b"include_phones", "include_provisional_cues", b"include_provisional_cues", "language", b"language", "live_latency", b"live_latency", "recognizer", b"recognizer", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -132,6 +209,7 @@ class RecognizeCuesResponse(_message.Message):
     CUES_FIELD_NUMBER: _builtins.int
     PHONES_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    PROVISIONAL_CUES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def started(self) -> Global___RecognizeCuesStarted: ...
     @_builtins.property
@@ -148,6 +226,10 @@ class RecognizeCuesResponse(_message.Message):
     def summary(self) -> Global___RecognizeCuesSummary:
         """Last message."""
 
+    @_builtins.property
+    def provisional_cues(self) -> _cue_pb2.CueBatch:
+        """Not final: what the audio so far seems to hold behind the last final cue. Replaces the guess before."""
+
     def __init__(
         self,
         *,
@@ -156,12 +238,13 @@ class RecognizeCuesResponse(_message.Message):
         cues: _cue_pb2.CueBatch | None = ...,
         phones: _cue_pb2.PhoneBatch | None = ...,
         summary: Global___RecognizeCuesSummary | None = ...,
+        provisional_cues: _cue_pb2.CueBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cues", b"cues", "payload", b"payload", "phones", b"phones", "progress", b"progress", "started", b"started", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cues", b"cues", "payload", b"payload", "phones", b"phones", "progress", b"progress", "provisional_cues", b"provisional_cues", "started", b"started", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cues", b"cues", "payload", b"payload", "phones", b"phones", "progress", b"progress", "started", b"started", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cues", b"cues", "payload", b"payload", "phones", b"phones", "progress", b"progress", "provisional_cues", b"provisional_cues", "started", b"started", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["started", "progress", "cues", "phones", "summary"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["started", "progress", "cues", "phones", "summary", "provisional_cues"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -174,7 +257,7 @@ class RecognizeCuesStarted(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___RecognizeCuesConfig:
-        """The effective config."""
+        """The effective config. AUTO stays AUTO: the summary says what it became."""
 
     def __init__(
         self,
@@ -216,8 +299,13 @@ class RecognizeCuesSummary(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     RECOGNIZER_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    FROM_CACHE_FIELD_NUMBER: _builtins.int
     recognizer: Global___Recognizer.ValueType
-    """Who listened in the end: an alignment that fails falls back to words."""
+    """Who listened in the end: an alignment that fails falls back to words, or to phones where the text is not
+    English. Unspecified where the caller sent phones or visemes.
+    """
+    from_cache: _builtins.bool
+    """The same audio was recognised with the same config before; the answer is that of then."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """Length of the audio; the cues cover it without gaps."""
@@ -232,10 +320,11 @@ class RecognizeCuesSummary(_message.Message):
         duration: _duration_pb2.Duration | None = ...,
         recognizer: Global___Recognizer.ValueType = ...,
         warnings: _abc.Iterable[Global___RecognitionWarning] | None = ...,
+        from_cache: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "recognizer", b"recognizer", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "from_cache", b"from_cache", "recognizer", b"recognizer", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -271,10 +360,13 @@ class AlignTextRequest(_message.Message):
     AUDIO_FORMAT_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """At most 4 MiB; RecognizeCues takes longer recordings."""
     text: _builtins.str
-    """What is said, 1-20000 characters, English."""
+    """What is said, 1-20000 characters: English, German, or Japanese in kana."""
+    language: _builtins.str
+    """As in RecognizeCuesConfig."""
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat: ...
     def __init__(
@@ -283,10 +375,11 @@ class AlignTextRequest(_message.Message):
         audio_format: _audio_pb2.AudioFormat | None = ...,
         audio: _builtins.bytes = ...,
         text: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "audio_format", b"audio_format", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "audio_format", b"audio_format", "language", b"language", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

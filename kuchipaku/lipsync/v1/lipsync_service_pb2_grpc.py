@@ -29,9 +29,9 @@ class LipsyncServiceStub:
     """Hears mouth shapes in speech.
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
-    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
-    long.
+    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, PHONE_UNKNOWN, TIMING_OVERLAP, ...; FAILED_PRECONDITION for messages out of
+    order; RESOURCE_EXHAUSTED with RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED,
+    where nothing comes for too long.
     """
 
     def __init__(self, channel):
@@ -56,9 +56,9 @@ class LipsyncServiceServicer:
     """Hears mouth shapes in speech.
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
-    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
-    long.
+    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, PHONE_UNKNOWN, TIMING_OVERLAP, ...; FAILED_PRECONDITION for messages out of
+    order; RESOURCE_EXHAUSTED with RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED,
+    where nothing comes for too long.
     """
 
     def RecognizeCues(self, request_iterator, context):
@@ -100,9 +100,9 @@ class LipsyncService:
     """Hears mouth shapes in speech.
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
-    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
-    long.
+    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, PHONE_UNKNOWN, TIMING_OVERLAP, ...; FAILED_PRECONDITION for messages out of
+    order; RESOURCE_EXHAUSTED with RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED,
+    where nothing comes for too long.
     """
 
     @staticmethod

@@ -32,9 +32,9 @@ class LipsyncServiceStub:
     """Hears mouth shapes in speech.
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
-    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
-    long.
+    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, PHONE_UNKNOWN, TIMING_OVERLAP, ...; FAILED_PRECONDITION for messages out of
+    order; RESOURCE_EXHAUSTED with RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED,
+    where nothing comes for too long.
     """
 
     @_typing.overload
@@ -51,9 +51,9 @@ class LipsyncServiceAsyncStub(LipsyncServiceStub):
     """Hears mouth shapes in speech.
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
-    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
-    long.
+    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, PHONE_UNKNOWN, TIMING_OVERLAP, ...; FAILED_PRECONDITION for messages out of
+    order; RESOURCE_EXHAUSTED with RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED,
+    where nothing comes for too long.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -66,9 +66,9 @@ class LipsyncServiceServicer(metaclass=_abc_1.ABCMeta):
     """Hears mouth shapes in speech.
 
     Errors: INVALID_ARGUMENT with BadRequest and reasons AUDIO_NOT_DECODABLE, AUDIO_EMPTY, AUDIO_TRUNCATED,
-    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, ...; FAILED_PRECONDITION for messages out of order; RESOURCE_EXHAUSTED with
-    RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED, where nothing comes for too
-    long.
+    AUDIO_NOT_FINITE, AUDIO_TOO_LONG, PHONE_UNKNOWN, TIMING_OVERLAP, ...; FAILED_PRECONDITION for messages out of
+    order; RESOURCE_EXHAUSTED with RetryInfo when all recognisers are busy; DEADLINE_EXCEEDED, reason INPUT_STALLED,
+    where nothing comes for too long.
     """
 
     @_abc_1.abstractmethod

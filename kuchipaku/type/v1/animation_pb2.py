@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kuchipaku/type/v1/animation.proto\x12\x11kuchipaku.type.v1\x1a\x1egoogle/protobuf/duration.proto\"\xb1\x02\n\x10\x41nimationOptions\x12\x19\n\x11\x66rames_per_second\x18\x01 \x01(\x01\x12:\n\x0fmouth_animation\x18\x02 \x01(\x0e\x32!.kuchipaku.type.v1.MouthAnimation\x12)\n\x06motion\x18\x03 \x01(\x0e\x32\x19.kuchipaku.type.v1.Motion\x12\x12\n\nexpression\x18\x04 \x01(\t\x12\x11\n\x04seed\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07quantum\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0e\x62link_disabled\x18\x07 \x01(\x08\x12\x1a\n\x12\x62reathing_disabled\x18\x08 \x01(\x08\x12\x15\n\rsway_disabled\x18\t \x01(\x08\x42\x07\n\x05_seedB\n\n\x08_quantum\"\xaa\x01\n\rExpressionKey\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nexpression\x18\x02 \x01(\t\x12\x15\n\x08strength\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x30\n\rfade_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0b\n\t_strength\"A\n\x0f\x45xpressionBatch\x12.\n\x04keys\x18\x01 \x03(\x0b\x32 .kuchipaku.type.v1.ExpressionKey*S\n\x06Motion\x12\x16\n\x12MOTION_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMOTION_FULL\x10\x01\x12\x0f\n\x0bMOTION_HEAD\x10\x02\x12\x0f\n\x0bMOTION_NONE\x10\x03*q\n\x0eMouthAnimation\x12\x1f\n\x1bMOUTH_ANIMATION_UNSPECIFIED\x10\x00\x12!\n\x1dMOUTH_ANIMATION_COARTICULATED\x10\x01\x12\x1b\n\x17MOUTH_ANIMATION_CLASSIC\x10\x02\x42l\n\x14io.kuchipaku.type.v1P\x01Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\xaa\x02\x11Kuchipaku.Type.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kuchipaku/type/v1/animation.proto\x12\x11kuchipaku.type.v1\x1a\x1egoogle/protobuf/duration.proto\"\xdc\x03\n\x10\x41nimationOptions\x12\x19\n\x11\x66rames_per_second\x18\x01 \x01(\x01\x12:\n\x0fmouth_animation\x18\x02 \x01(\x0e\x32!.kuchipaku.type.v1.MouthAnimation\x12)\n\x06motion\x18\x03 \x01(\x0e\x32\x19.kuchipaku.type.v1.Motion\x12\x12\n\nexpression\x18\x04 \x01(\t\x12\x11\n\x04seed\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07quantum\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0e\x62link_disabled\x18\x07 \x01(\x08\x12\x1a\n\x12\x62reathing_disabled\x18\x08 \x01(\x08\x12\x15\n\rsway_disabled\x18\t \x01(\x08\x12P\n\x0fmouth_overrides\x18\n \x03(\x0b\x32\x37.kuchipaku.type.v1.AnimationOptions.MouthOverridesEntry\x1aW\n\x13MouthOverridesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .kuchipaku.type.v1.MouthOverride:\x02\x38\x01\x42\x07\n\x05_seedB\n\n\x08_quantum\"\xe1\x01\n\rMouthOverride\x12>\n\x07weights\x18\x01 \x03(\x0b\x32-.kuchipaku.type.v1.MouthOverride.WeightsEntry\x12\x16\n\tdominance\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12!\n\x14loudness_sensitivity\x18\x03 \x01(\x02H\x01\x88\x01\x01\x1a.\n\x0cWeightsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x42\x0c\n\n_dominanceB\x17\n\x15_loudness_sensitivity\"\xaa\x01\n\rExpressionKey\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nexpression\x18\x02 \x01(\t\x12\x15\n\x08strength\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x30\n\rfade_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0b\n\t_strength\"A\n\x0f\x45xpressionBatch\x12.\n\x04keys\x18\x01 \x03(\x0b\x32 .kuchipaku.type.v1.ExpressionKey*S\n\x06Motion\x12\x16\n\x12MOTION_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMOTION_FULL\x10\x01\x12\x0f\n\x0bMOTION_HEAD\x10\x02\x12\x0f\n\x0bMOTION_NONE\x10\x03*q\n\x0eMouthAnimation\x12\x1f\n\x1bMOUTH_ANIMATION_UNSPECIFIED\x10\x00\x12!\n\x1dMOUTH_ANIMATION_COARTICULATED\x10\x01\x12\x1b\n\x17MOUTH_ANIMATION_CLASSIC\x10\x02\x42l\n\x14io.kuchipaku.type.v1P\x01Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\xaa\x02\x11Kuchipaku.Type.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuchipaku.type.v1.animation
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024io.kuchipaku.type.v1P\001Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\252\002\021Kuchipaku.Type.V1'
-  _globals['_MOTION']._serialized_start=636
-  _globals['_MOTION']._serialized_end=719
-  _globals['_MOUTHANIMATION']._serialized_start=721
-  _globals['_MOUTHANIMATION']._serialized_end=834
+  _globals['_ANIMATIONOPTIONS_MOUTHOVERRIDESENTRY']._loaded_options = None
+  _globals['_ANIMATIONOPTIONS_MOUTHOVERRIDESENTRY']._serialized_options = b'8\001'
+  _globals['_MOUTHOVERRIDE_WEIGHTSENTRY']._loaded_options = None
+  _globals['_MOUTHOVERRIDE_WEIGHTSENTRY']._serialized_options = b'8\001'
+  _globals['_MOTION']._serialized_start=1035
+  _globals['_MOTION']._serialized_end=1118
+  _globals['_MOUTHANIMATION']._serialized_start=1120
+  _globals['_MOUTHANIMATION']._serialized_end=1233
   _globals['_ANIMATIONOPTIONS']._serialized_start=89
-  _globals['_ANIMATIONOPTIONS']._serialized_end=394
-  _globals['_EXPRESSIONKEY']._serialized_start=397
-  _globals['_EXPRESSIONKEY']._serialized_end=567
-  _globals['_EXPRESSIONBATCH']._serialized_start=569
-  _globals['_EXPRESSIONBATCH']._serialized_end=634
+  _globals['_ANIMATIONOPTIONS']._serialized_end=565
+  _globals['_ANIMATIONOPTIONS_MOUTHOVERRIDESENTRY']._serialized_start=457
+  _globals['_ANIMATIONOPTIONS_MOUTHOVERRIDESENTRY']._serialized_end=544
+  _globals['_MOUTHOVERRIDE']._serialized_start=568
+  _globals['_MOUTHOVERRIDE']._serialized_end=793
+  _globals['_MOUTHOVERRIDE_WEIGHTSENTRY']._serialized_start=708
+  _globals['_MOUTHOVERRIDE_WEIGHTSENTRY']._serialized_end=754
+  _globals['_EXPRESSIONKEY']._serialized_start=796
+  _globals['_EXPRESSIONKEY']._serialized_end=966
+  _globals['_EXPRESSIONBATCH']._serialized_start=968
+  _globals['_EXPRESSIONBATCH']._serialized_end=1033
 # @@protoc_insertion_point(module_scope)

@@ -80,6 +80,27 @@ class AnimationOptions(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MouthOverridesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___MouthOverride: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___MouthOverride | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     FRAMES_PER_SECOND_FIELD_NUMBER: _builtins.int
     MOUTH_ANIMATION_FIELD_NUMBER: _builtins.int
     MOTION_FIELD_NUMBER: _builtins.int
@@ -89,6 +110,7 @@ class AnimationOptions(_message.Message):
     BLINK_DISABLED_FIELD_NUMBER: _builtins.int
     BREATHING_DISABLED_FIELD_NUMBER: _builtins.int
     SWAY_DISABLED_FIELD_NUMBER: _builtins.int
+    MOUTH_OVERRIDES_FIELD_NUMBER: _builtins.int
     frames_per_second: _builtins.float
     """1-60; 0 means 25."""
     mouth_animation: Global___MouthAnimation.ValueType
@@ -107,6 +129,12 @@ class AnimationOptions(_message.Message):
     """Switches of single kinds of idle motion within `motion`."""
     breathing_disabled: _builtins.bool
     sway_disabled: _builtins.bool
+    @_builtins.property
+    def mouth_overrides(self) -> _containers.MessageMap[_builtins.str, Global___MouthOverride]:
+        """What single mouth shapes look like on this character, by the shape's letter ("A" to "H", "X"), in place of
+        the pose model's mouth map. The lips have to stay closed in A and X.
+        """
+
     def __init__(
         self,
         *,
@@ -119,10 +147,11 @@ class AnimationOptions(_message.Message):
         blink_disabled: _builtins.bool = ...,
         breathing_disabled: _builtins.bool = ...,
         sway_disabled: _builtins.bool = ...,
+        mouth_overrides: _abc.Mapping[_builtins.str, Global___MouthOverride] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quantum", b"_quantum", "_seed", b"_seed", "quantum", b"quantum", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quantum", b"_quantum", "_seed", b"_seed", "blink_disabled", b"blink_disabled", "breathing_disabled", b"breathing_disabled", "expression", b"expression", "frames_per_second", b"frames_per_second", "motion", b"motion", "mouth_animation", b"mouth_animation", "quantum", b"quantum", "seed", b"seed", "sway_disabled", b"sway_disabled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quantum", b"_quantum", "_seed", b"_seed", "blink_disabled", b"blink_disabled", "breathing_disabled", b"breathing_disabled", "expression", b"expression", "frames_per_second", b"frames_per_second", "motion", b"motion", "mouth_animation", b"mouth_animation", "mouth_overrides", b"mouth_overrides", "quantum", b"quantum", "seed", b"seed", "sway_disabled", b"sway_disabled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quantum: _TypeAlias = _typing.Literal["quantum"]  # noqa: Y015
     _WhichOneofArgType__quantum: _TypeAlias = _typing.Literal["_quantum", b"_quantum"]  # noqa: Y015
@@ -134,6 +163,65 @@ class AnimationOptions(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
 
 Global___AnimationOptions: _TypeAlias = AnimationOptions  # noqa: Y015
+
+@_typing.final
+class MouthOverride(_message.Message):
+    """A mouth shape of a character of its own. What is left out stays as the pose model has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class WeightsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    DOMINANCE_FIELD_NUMBER: _builtins.int
+    LOUDNESS_SENSITIVITY_FIELD_NUMBER: _builtins.int
+    dominance: _builtins.float
+    """How strongly the shape asserts itself against its neighbours, 0.001-10."""
+    loudness_sensitivity: _builtins.float
+    """Share of the opening that follows the loudness, 0-1."""
+    @_builtins.property
+    def weights(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Weights of the mouth parameters ("mouth_aaa", ...), 0-1, at most 1 in sum. Empty: unchanged."""
+
+    def __init__(
+        self,
+        *,
+        weights: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        dominance: _builtins.float | None = ...,
+        loudness_sensitivity: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dominance", b"_dominance", "_loudness_sensitivity", b"_loudness_sensitivity", "dominance", b"dominance", "loudness_sensitivity", b"loudness_sensitivity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dominance", b"_dominance", "_loudness_sensitivity", b"_loudness_sensitivity", "dominance", b"dominance", "loudness_sensitivity", b"loudness_sensitivity", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__dominance: _TypeAlias = _typing.Literal["dominance"]  # noqa: Y015
+    _WhichOneofArgType__dominance: _TypeAlias = _typing.Literal["_dominance", b"_dominance"]  # noqa: Y015
+    _WhichOneofReturnType__loudness_sensitivity: _TypeAlias = _typing.Literal["loudness_sensitivity"]  # noqa: Y015
+    _WhichOneofArgType__loudness_sensitivity: _TypeAlias = _typing.Literal["_loudness_sensitivity", b"_loudness_sensitivity"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dominance) -> _WhichOneofReturnType__dominance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__loudness_sensitivity) -> _WhichOneofReturnType__loudness_sensitivity | None: ...
+
+Global___MouthOverride: _TypeAlias = MouthOverride  # noqa: Y015
 
 @_typing.final
 class ExpressionKey(_message.Message):

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bkuchipaku/type/v1/cue.proto\x12\x11kuchipaku.type.v1\x1a\x1egoogle/protobuf/duration.proto\"\xbc\x01\n\x08MouthCue\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x05shape\x18\x03 \x01(\x0e\x32\x1d.kuchipaku.type.v1.MouthShape\x12\x15\n\x08loudness\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\x0b\n\t_loudness\"5\n\x08\x43ueBatch\x12)\n\x04\x63ues\x18\x01 \x03(\x0b\x32\x1b.kuchipaku.type.v1.MouthCue\"w\n\x05Phone\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06symbol\x18\x03 \x01(\t\"6\n\nPhoneBatch\x12(\n\x06phones\x18\x01 \x03(\x0b\x32\x18.kuchipaku.type.v1.Phone\"t\n\x04Word\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04text\x18\x03 \x01(\t\"L\n\x06Viseme\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tviseme_id\x18\x02 \x01(\x05\"d\n\x0bVisemeBatch\x12)\n\x03set\x18\x01 \x01(\x0e\x32\x1c.kuchipaku.type.v1.VisemeSet\x12*\n\x07visemes\x18\x02 \x03(\x0b\x32\x19.kuchipaku.type.v1.Viseme*\xd4\x01\n\nMouthShape\x12\x1b\n\x17MOUTH_SHAPE_UNSPECIFIED\x10\x00\x12\x11\n\rMOUTH_SHAPE_A\x10\x01\x12\x11\n\rMOUTH_SHAPE_B\x10\x02\x12\x11\n\rMOUTH_SHAPE_C\x10\x03\x12\x11\n\rMOUTH_SHAPE_D\x10\x04\x12\x11\n\rMOUTH_SHAPE_E\x10\x05\x12\x11\n\rMOUTH_SHAPE_F\x10\x06\x12\x11\n\rMOUTH_SHAPE_G\x10\x07\x12\x11\n\rMOUTH_SHAPE_H\x10\x08\x12\x11\n\rMOUTH_SHAPE_X\x10\t*W\n\tVisemeSet\x12\x1a\n\x16VISEME_SET_UNSPECIFIED\x10\x00\x12\x15\n\x11VISEME_SET_OVR_15\x10\x01\x12\x17\n\x13VISEME_SET_AZURE_22\x10\x02\x42l\n\x14io.kuchipaku.type.v1P\x01Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\xaa\x02\x11Kuchipaku.Type.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bkuchipaku/type/v1/cue.proto\x12\x11kuchipaku.type.v1\x1a\x1egoogle/protobuf/duration.proto\"\xd0\x01\n\x08MouthCue\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x05shape\x18\x03 \x01(\x0e\x32\x1d.kuchipaku.type.v1.MouthShape\x12\x15\n\x08loudness\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\nopen_ended\x18\x05 \x01(\x08\x42\x0b\n\t_loudness\"5\n\x08\x43ueBatch\x12)\n\x04\x63ues\x18\x01 \x03(\x0b\x32\x1b.kuchipaku.type.v1.MouthCue\"w\n\x05Phone\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06symbol\x18\x03 \x01(\t\"6\n\nPhoneBatch\x12(\n\x06phones\x18\x01 \x03(\x0b\x32\x18.kuchipaku.type.v1.Phone\"t\n\x04Word\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nend_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04text\x18\x03 \x01(\t\"L\n\x06Viseme\x12/\n\x0cstart_offset\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tviseme_id\x18\x02 \x01(\x05\"d\n\x0bVisemeBatch\x12)\n\x03set\x18\x01 \x01(\x0e\x32\x1c.kuchipaku.type.v1.VisemeSet\x12*\n\x07visemes\x18\x02 \x03(\x0b\x32\x19.kuchipaku.type.v1.Viseme*\xd4\x01\n\nMouthShape\x12\x1b\n\x17MOUTH_SHAPE_UNSPECIFIED\x10\x00\x12\x11\n\rMOUTH_SHAPE_A\x10\x01\x12\x11\n\rMOUTH_SHAPE_B\x10\x02\x12\x11\n\rMOUTH_SHAPE_C\x10\x03\x12\x11\n\rMOUTH_SHAPE_D\x10\x04\x12\x11\n\rMOUTH_SHAPE_E\x10\x05\x12\x11\n\rMOUTH_SHAPE_F\x10\x06\x12\x11\n\rMOUTH_SHAPE_G\x10\x07\x12\x11\n\rMOUTH_SHAPE_H\x10\x08\x12\x11\n\rMOUTH_SHAPE_X\x10\t*W\n\tVisemeSet\x12\x1a\n\x16VISEME_SET_UNSPECIFIED\x10\x00\x12\x15\n\x11VISEME_SET_OVR_15\x10\x01\x12\x17\n\x13VISEME_SET_AZURE_22\x10\x02\x42l\n\x14io.kuchipaku.type.v1P\x01Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\xaa\x02\x11Kuchipaku.Type.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,22 +33,22 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuchipaku.type.v1.cue_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024io.kuchipaku.type.v1P\001Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\252\002\021Kuchipaku.Type.V1'
-  _globals['_MOUTHSHAPE']._serialized_start=804
-  _globals['_MOUTHSHAPE']._serialized_end=1016
-  _globals['_VISEMESET']._serialized_start=1018
-  _globals['_VISEMESET']._serialized_end=1105
+  _globals['_MOUTHSHAPE']._serialized_start=824
+  _globals['_MOUTHSHAPE']._serialized_end=1036
+  _globals['_VISEMESET']._serialized_start=1038
+  _globals['_VISEMESET']._serialized_end=1125
   _globals['_MOUTHCUE']._serialized_start=83
-  _globals['_MOUTHCUE']._serialized_end=271
-  _globals['_CUEBATCH']._serialized_start=273
-  _globals['_CUEBATCH']._serialized_end=326
-  _globals['_PHONE']._serialized_start=328
-  _globals['_PHONE']._serialized_end=447
-  _globals['_PHONEBATCH']._serialized_start=449
-  _globals['_PHONEBATCH']._serialized_end=503
-  _globals['_WORD']._serialized_start=505
-  _globals['_WORD']._serialized_end=621
-  _globals['_VISEME']._serialized_start=623
-  _globals['_VISEME']._serialized_end=699
-  _globals['_VISEMEBATCH']._serialized_start=701
-  _globals['_VISEMEBATCH']._serialized_end=801
+  _globals['_MOUTHCUE']._serialized_end=291
+  _globals['_CUEBATCH']._serialized_start=293
+  _globals['_CUEBATCH']._serialized_end=346
+  _globals['_PHONE']._serialized_start=348
+  _globals['_PHONE']._serialized_end=467
+  _globals['_PHONEBATCH']._serialized_start=469
+  _globals['_PHONEBATCH']._serialized_end=523
+  _globals['_WORD']._serialized_start=525
+  _globals['_WORD']._serialized_end=641
+  _globals['_VISEME']._serialized_start=643
+  _globals['_VISEME']._serialized_end=719
+  _globals['_VISEMEBATCH']._serialized_start=721
+  _globals['_VISEMEBATCH']._serialized_end=821
 # @@protoc_insertion_point(module_scope)

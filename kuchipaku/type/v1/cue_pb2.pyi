@@ -104,10 +104,15 @@ class MouthCue(_message.Message):
     END_OFFSET_FIELD_NUMBER: _builtins.int
     SHAPE_FIELD_NUMBER: _builtins.int
     LOUDNESS_FIELD_NUMBER: _builtins.int
+    OPEN_ENDED_FIELD_NUMBER: _builtins.int
     shape: Global___MouthShape.ValueType
     loudness: _builtins.float
     """Loudness within the cue relative to the speech level of the utterance, 0 (silent) to 1 (loud).
     Unset means unknown; the animation then takes 1.
+    """
+    open_ended: _builtins.bool
+    """How long the shape lasts is not known yet: a next cue of the same shape continues this one. Live
+    recognition sends a long shape in such parts, each final as far as it goes.
     """
     @_builtins.property
     def start_offset(self) -> _duration_pb2.Duration:
@@ -124,10 +129,11 @@ class MouthCue(_message.Message):
         end_offset: _duration_pb2.Duration | None = ...,
         shape: Global___MouthShape.ValueType = ...,
         loudness: _builtins.float | None = ...,
+        open_ended: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_loudness", b"_loudness", "end_offset", b"end_offset", "loudness", b"loudness", "start_offset", b"start_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loudness", b"_loudness", "end_offset", b"end_offset", "loudness", b"loudness", "shape", b"shape", "start_offset", b"start_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loudness", b"_loudness", "end_offset", b"end_offset", "loudness", b"loudness", "open_ended", b"open_ended", "shape", b"shape", "start_offset", b"start_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__loudness: _TypeAlias = _typing.Literal["loudness"]  # noqa: Y015
     _WhichOneofArgType__loudness: _TypeAlias = _typing.Literal["_loudness", b"_loudness"]  # noqa: Y015

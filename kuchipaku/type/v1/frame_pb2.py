@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkuchipaku/type/v1/frame.proto\x12\x11kuchipaku.type.v1\x1a\x1egoogle/protobuf/duration.proto\"%\n\x06\x43\x61nvas\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0b\n\x03png\x18\x02 \x01(\x0c\"L\n\x04\x43rop\x12\x0f\n\x07left_px\x18\x01 \x01(\x05\x12\x0e\n\x06top_px\x18\x02 \x01(\x05\x12\x10\n\x08width_px\x18\x03 \x01(\x05\x12\x11\n\theight_px\x18\x04 \x01(\x05\"\xfa\x01\n\x0b\x46rameFormat\x12\x32\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32 .kuchipaku.type.v1.FrameEncoding\x12\x10\n\x08width_px\x18\x02 \x01(\x05\x12\x11\n\theight_px\x18\x03 \x01(\x05\x12%\n\x04\x63rop\x18\x04 \x01(\x0b\x32\x17.kuchipaku.type.v1.Crop\x12\x30\n\nalpha_mode\x18\x05 \x01(\x0e\x32\x1c.kuchipaku.type.v1.AlphaMode\x12\x19\n\x11keyframe_interval\x18\x06 \x01(\x05\x12\x1e\n\x16reference_window_bytes\x18\x07 \x01(\x03\"\xa9\x01\n\x05\x46rame\x12\x10\n\x08\x66rame_id\x18\x01 \x01(\x03\x12)\n\x06offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\rbase_frame_id\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x0e\n\x04\x64\x61ta\x18\x04 \x01(\x0cH\x00\x12\x1a\n\x10same_as_frame_id\x18\x05 \x01(\x03H\x00\x42\t\n\x07\x63ontentB\x10\n\x0e_base_frame_id\"[\n\nFrameBatch\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12(\n\x06\x66rames\x18\x03 \x03(\x0b\x32\x18.kuchipaku.type.v1.Frame*~\n\rFrameEncoding\x12\x1e\n\x1a\x46RAME_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46RAME_ENCODING_RAW\x10\x01\x12\x1d\n\x19\x46RAME_ENCODING_DELTA_ZSTD\x10\x02\x12\x16\n\x12\x46RAME_ENCODING_PNG\x10\x03*@\n\tAlphaMode\x12\x1a\n\x16\x41LPHA_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LPHA_MODE_STRAIGHT\x10\x01\x42l\n\x14io.kuchipaku.type.v1P\x01Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\xaa\x02\x11Kuchipaku.Type.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkuchipaku/type/v1/frame.proto\x12\x11kuchipaku.type.v1\x1a\x1egoogle/protobuf/duration.proto\"%\n\x06\x43\x61nvas\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0b\n\x03png\x18\x02 \x01(\x0c\"L\n\x04\x43rop\x12\x0f\n\x07left_px\x18\x01 \x01(\x05\x12\x0e\n\x06top_px\x18\x02 \x01(\x05\x12\x10\n\x08width_px\x18\x03 \x01(\x05\x12\x11\n\theight_px\x18\x04 \x01(\x05\"\x9e\x02\n\x0b\x46rameFormat\x12\x32\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32 .kuchipaku.type.v1.FrameEncoding\x12\x10\n\x08width_px\x18\x02 \x01(\x05\x12\x11\n\theight_px\x18\x03 \x01(\x05\x12%\n\x04\x63rop\x18\x04 \x01(\x0b\x32\x17.kuchipaku.type.v1.Crop\x12\x30\n\nalpha_mode\x18\x05 \x01(\x0e\x32\x1c.kuchipaku.type.v1.AlphaMode\x12\x19\n\x11keyframe_interval\x18\x06 \x01(\x05\x12\x1e\n\x16reference_window_bytes\x18\x07 \x01(\x03\x12\x11\n\tdead_band\x18\x08 \x01(\x05\x12\x0f\n\x07quality\x18\t \x01(\x05\"\xa9\x01\n\x05\x46rame\x12\x10\n\x08\x66rame_id\x18\x01 \x01(\x03\x12)\n\x06offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\rbase_frame_id\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x0e\n\x04\x64\x61ta\x18\x04 \x01(\x0cH\x00\x12\x1a\n\x10same_as_frame_id\x18\x05 \x01(\x03H\x00\x42\t\n\x07\x63ontentB\x10\n\x0e_base_frame_id\"[\n\nFrameBatch\x12\x14\n\x0cutterance_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12(\n\x06\x66rames\x18\x03 \x03(\x0b\x32\x18.kuchipaku.type.v1.Frame*\xb6\x01\n\rFrameEncoding\x12\x1e\n\x1a\x46RAME_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46RAME_ENCODING_RAW\x10\x01\x12\x1d\n\x19\x46RAME_ENCODING_DELTA_ZSTD\x10\x02\x12\x16\n\x12\x46RAME_ENCODING_PNG\x10\x03\x12\x17\n\x13\x46RAME_ENCODING_WEBP\x10\x04\x12\x1d\n\x19\x46RAME_ENCODING_JPEG_ALPHA\x10\x05*@\n\tAlphaMode\x12\x1a\n\x16\x41LPHA_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LPHA_MODE_STRAIGHT\x10\x01\x42l\n\x14io.kuchipaku.type.v1P\x01Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\xaa\x02\x11Kuchipaku.Type.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,18 +33,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuchipaku.type.v1.frame_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024io.kuchipaku.type.v1P\001Z>github.com/kuchipaku/kuchipaku/gen/go/kuchipaku/type/v1;typev1\252\002\021Kuchipaku.Type.V1'
-  _globals['_FRAMEENCODING']._serialized_start=719
-  _globals['_FRAMEENCODING']._serialized_end=845
-  _globals['_ALPHAMODE']._serialized_start=847
-  _globals['_ALPHAMODE']._serialized_end=911
+  _globals['_FRAMEENCODING']._serialized_start=756
+  _globals['_FRAMEENCODING']._serialized_end=938
+  _globals['_ALPHAMODE']._serialized_start=940
+  _globals['_ALPHAMODE']._serialized_end=1004
   _globals['_CANVAS']._serialized_start=84
   _globals['_CANVAS']._serialized_end=121
   _globals['_CROP']._serialized_start=123
   _globals['_CROP']._serialized_end=199
   _globals['_FRAMEFORMAT']._serialized_start=202
-  _globals['_FRAMEFORMAT']._serialized_end=452
-  _globals['_FRAME']._serialized_start=455
-  _globals['_FRAME']._serialized_end=624
-  _globals['_FRAMEBATCH']._serialized_start=626
-  _globals['_FRAMEBATCH']._serialized_end=717
+  _globals['_FRAMEFORMAT']._serialized_end=488
+  _globals['_FRAME']._serialized_start=491
+  _globals['_FRAME']._serialized_end=660
+  _globals['_FRAMEBATCH']._serialized_start=662
+  _globals['_FRAMEBATCH']._serialized_end=753
 # @@protoc_insertion_point(module_scope)

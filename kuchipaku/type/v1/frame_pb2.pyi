@@ -33,11 +33,17 @@ class _FrameEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FrameEn
     FRAME_ENCODING_RAW: _FrameEncoding.ValueType  # 1
     """height*width*4 bytes, rows from the top, R G B A."""
     FRAME_ENCODING_DELTA_ZSTD: _FrameEncoding.ValueType  # 2
-    """Lossless: Zstandard over the bytewise difference (modulo 256) to the base frame's RAW bytes; over the
-    RAW bytes themselves in a keyframe.
+    """Zstandard over the bytewise difference (modulo 256) to the base frame's RAW bytes; over the RAW bytes
+    themselves in a keyframe. Lossless unless FrameFormat.dead_band says otherwise.
     """
     FRAME_ENCODING_PNG: _FrameEncoding.ValueType  # 3
     """A PNG file."""
+    FRAME_ENCODING_WEBP: _FrameEncoding.ValueType  # 4
+    """A WebP file with alpha: lossless, or lossy where FrameFormat.quality says so."""
+    FRAME_ENCODING_JPEG_ALPHA: _FrameEncoding.ValueType  # 5
+    """The colours as a JPEG file and the alpha channel, lossless, under Zstandard. The layout is in
+    docs/frame-codec.md.
+    """
 
 class FrameEncoding(_FrameEncoding, metaclass=_FrameEncodingEnumTypeWrapper):
     """How one frame's pixels are coded."""
@@ -47,11 +53,17 @@ FRAME_ENCODING_UNSPECIFIED: FrameEncoding.ValueType  # 0
 FRAME_ENCODING_RAW: FrameEncoding.ValueType  # 1
 """height*width*4 bytes, rows from the top, R G B A."""
 FRAME_ENCODING_DELTA_ZSTD: FrameEncoding.ValueType  # 2
-"""Lossless: Zstandard over the bytewise difference (modulo 256) to the base frame's RAW bytes; over the
-RAW bytes themselves in a keyframe.
+"""Zstandard over the bytewise difference (modulo 256) to the base frame's RAW bytes; over the RAW bytes
+themselves in a keyframe. Lossless unless FrameFormat.dead_band says otherwise.
 """
 FRAME_ENCODING_PNG: FrameEncoding.ValueType  # 3
 """A PNG file."""
+FRAME_ENCODING_WEBP: FrameEncoding.ValueType  # 4
+"""A WebP file with alpha: lossless, or lossy where FrameFormat.quality says so."""
+FRAME_ENCODING_JPEG_ALPHA: FrameEncoding.ValueType  # 5
+"""The colours as a JPEG file and the alpha channel, lossless, under Zstandard. The layout is in
+docs/frame-codec.md.
+"""
 Global___FrameEncoding: _TypeAlias = FrameEncoding  # noqa: Y015
 
 class _AlphaMode:
@@ -145,6 +157,8 @@ class FrameFormat(_message.Message):
     ALPHA_MODE_FIELD_NUMBER: _builtins.int
     KEYFRAME_INTERVAL_FIELD_NUMBER: _builtins.int
     REFERENCE_WINDOW_BYTES_FIELD_NUMBER: _builtins.int
+    DEAD_BAND_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
     encoding: Global___FrameEncoding.ValueType
     width_px: _builtins.int
     """Output size, 128-1024 each; 0 means the crop's size. The aspect ratio must be the crop's."""
@@ -156,6 +170,12 @@ class FrameFormat(_message.Message):
     """How many bytes of decoded frames the receiver keeps for deltas and references, up to 256 MiB;
     0 means that a frame refers to the frame before it and no other.
     """
+    dead_band: _builtins.int
+    """For DELTA_ZSTD: by how many levels of 255 a channel of a frame may differ from what was rendered, 0-16.
+    0 is lossless. Errors do not add up. Keyframes are exact, and so is alpha where it is 0 or 255.
+    """
+    quality: _builtins.int
+    """For WEBP: 1-100 is lossy, 0 lossless. For JPEG_ALPHA: 1-100, 0 means 85."""
     @_builtins.property
     def crop(self) -> Global___Crop:
         """Part of the canvas to show. Unset: all of it."""
@@ -170,10 +190,12 @@ class FrameFormat(_message.Message):
         alpha_mode: Global___AlphaMode.ValueType = ...,
         keyframe_interval: _builtins.int = ...,
         reference_window_bytes: _builtins.int = ...,
+        dead_band: _builtins.int = ...,
+        quality: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crop", b"crop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_mode", b"alpha_mode", "crop", b"crop", "encoding", b"encoding", "height_px", b"height_px", "keyframe_interval", b"keyframe_interval", "reference_window_bytes", b"reference_window_bytes", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha_mode", b"alpha_mode", "crop", b"crop", "dead_band", b"dead_band", "encoding", b"encoding", "height_px", b"height_px", "keyframe_interval", b"keyframe_interval", "quality", b"quality", "reference_window_bytes", b"reference_window_bytes", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -42,6 +42,7 @@ from kuchipaku_animation.poses import (
     pose_from,
 )
 from kuchipaku_animation.track import PoseTrack, PoseTrackBuilder, animate, frame_count
+from kuchipaku_animation.weights import WEIGHT_SETS, WeightSet, WeightTrack, animate_weights
 
 __all__ = [
     "EXPRESSIONS",
@@ -56,6 +57,7 @@ __all__ = [
     "THA_MOUTH_MAP",
     "VOWEL_NAMES",
     "VOWEL_SLICE",
+    "WEIGHT_SETS",
     "AnimationOptions",
     "ExpressionKey",
     "MouthCue",
@@ -64,7 +66,10 @@ __all__ = [
     "PoseTrack",
     "PoseTrackBuilder",
     "ShapeTarget",
+    "WeightSet",
+    "WeightTrack",
     "animate",
+    "animate_weights",
     "expression_pose",
     "frame_count",
     "mouth_opening",

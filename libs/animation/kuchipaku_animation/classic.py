@@ -32,7 +32,7 @@ class ClassicKeyframes:
     mouths: FloatArray
     """(9, 6): the vowel weights of each shape at multiplier 1."""
 
-    def vowels(self, segments: Segments, first: int, stop: int) -> FloatArray:
+    def weights(self, segments: Segments, first: int, stop: int) -> FloatArray:
         """Vowel weights of the frames ``first`` to ``stop`` (exclusive), shape (n, 6)."""
         if stop <= first:
             return np.zeros((0, len(VOWEL_NAMES)))

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from kuchipaku_animation.cues import MouthShape
 from kuchipaku_animation.mouthmap import SHAPE_INDEX, SHAPES, MouthMap, ShapeArrays
-from kuchipaku_animation.poses import VOWEL_NAMES, FloatArray
+from kuchipaku_animation.poses import FloatArray
 from kuchipaku_animation.timeline import Segments
 
 FRAME_TOLERANCE: Final = 1e-6
@@ -58,22 +58,24 @@ def coarticulation_look_ahead_s(fps: float, lead_s: float, mouth_map: MouthMap) 
 
 @dataclass(frozen=True, slots=True)
 class Coarticulation:
-    """Blends segments into vowel weights."""
+    """Blends segments into weights: of the vowels of a pose model, or of any other mouth."""
 
     fps: float
     lead_s: float
     shapes: ShapeArrays
 
-    def vowels(self, segments: Segments, first: int, stop: int) -> FloatArray:
-        """Vowel weights of the frames ``first`` to ``stop`` (exclusive), shape (n, 6).
+    def weights(self, segments: Segments, first: int, stop: int) -> FloatArray:
+        """Weights of the frames ``first`` to ``stop`` (exclusive), shape (n, columns).
 
         The result for a frame depends on that frame's number and the segments near it alone,
         bit for bit: elementwise arithmetic only, summed in order of time.
         """
         if stop <= first:
-            return np.zeros((0, len(VOWEL_NAMES)))
+            return np.zeros((0, self.shapes.targets.shape[1]))
         blended = self._blend(segments, first, stop)
-        return blended * self._gate(segments, first, stop)[:, None]
+        gate = self._gate(segments, first, stop)[:, None]
+        weights: FloatArray = blended * gate + (1.0 - gate) * self.shapes.targets[_CLOSED]
+        return weights
 
     def _blend(self, segments: Segments, first: int, stop: int) -> FloatArray:
         reach = self.shapes.reach_s[segments.shape]
@@ -93,13 +95,15 @@ class Coarticulation:
         gain = 1.0 - self.shapes.loudness_sensitivity[shape] * quiet
         count, row = stop - first, frame - first
         total = np.bincount(row, weights=dominance, minlength=count)
-        share = np.bincount(
-            row * len(SHAPES) + shape, weights=dominance * gain, minlength=count * len(SHAPES)
-        ).reshape(count, len(SHAPES))
-        vowels = np.zeros((count, len(VOWEL_NAMES)))
+        cell, cells = row * len(SHAPES) + shape, count * len(SHAPES)
+        share = np.bincount(cell, dominance, cells).reshape(count, len(SHAPES))
+        loud_share = np.bincount(cell, dominance * gain, cells).reshape(count, len(SHAPES))
+        weights = np.zeros((count, self.shapes.targets.shape[1]))
+        loud = self.shapes.follows_loudness
         for index, target in enumerate(self.shapes.targets):
-            vowels += (share[:, index] / total)[:, None] * target
-        return vowels
+            weights += (loud_share[:, index] / total)[:, None] * (target * loud)
+            weights += (share[:, index] / total)[:, None] * (target * (1.0 - loud))
+        return weights
 
     def _gate(self, segments: Segments, first: int, stop: int) -> FloatArray:
         """Factor on the opening of each frame: 0 in a closure, 1 far from all, shape (n,)."""

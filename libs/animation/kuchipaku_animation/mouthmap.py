@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +23,10 @@ MAX_REACH_S: Final = 0.09
 MAX_DOMINANCE: Final = 10.0
 CLOSED_OPENING: Final = 0.1
 """A mouth that opens less than this counts as shut."""
+
+# Weights that came as 32-bit floats may sum to a hair more than 1.
+_SUM_TOLERANCE: Final = 1e-6
+_TARGET_KEYS: Final = {"weights", "dominance", "loudness_sensitivity", "reach_s"}
 
 SHAPES: Final = tuple(MouthShape)
 SHAPE_INDEX: Final[Mapping[MouthShape, int]] = {shape: i for i, shape in enumerate(SHAPES)}
@@ -44,18 +48,20 @@ class ShapeTarget:
 
 @dataclass(frozen=True, slots=True)
 class ShapeArrays:
-    """A mouth map as arrays; rows follow ``SHAPES``, columns ``VOWEL_NAMES``."""
+    """A mouth map as arrays; rows follow ``SHAPES``, columns the weights (``VOWEL_NAMES``)."""
 
     targets: FloatArray
-    """(9, 6)"""
+    """(9, columns)"""
     dominance: FloatArray
     """(9,)"""
     loudness_sensitivity: FloatArray
     """(9,)"""
     reach_s: FloatArray
     """(9,)"""
+    follows_loudness: FloatArray
+    """(columns,): 1 where a weight follows the loudness, 0 where it does not."""
     classic: FloatArray
-    """(9, 6), one row per shape for the classic keyframe rule."""
+    """(9, columns), one row per shape for the classic keyframe rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,7 @@ class MouthMap:
             where = f"mouth_map.shapes.{shape}"
             if shape not in self.shapes:
                 raise _invalid(where, "is missing")
-            _check_target(self.shapes[shape], where)
-            if shape in (MouthShape.A, MouthShape.X):
-                opening = sum(self.shapes[shape].weights.values())
-                if opening >= CLOSED_OPENING:
-                    raise _invalid(f"{where}.weights", f"must be shut, opens by {opening:g}")
+            _check_shape(shape, self.shapes[shape], where)
             _check_weights(self.classic.get(shape, {}), f"mouth_map.classic.{shape}")
 
     @property
@@ -99,6 +101,7 @@ class MouthMap:
             dominance=np.array([row.dominance for row in rows]),
             loudness_sensitivity=np.array([row.loudness_sensitivity for row in rows]),
             reach_s=np.array([row.reach_s for row in rows]),
+            follows_loudness=np.ones(len(VOWEL_NAMES)),
             classic=_weight_rows([self.classic.get(shape, {}) for shape in SHAPES]),
         )
 
@@ -106,17 +109,25 @@ class MouthMap:
         """The map as plain JSON values; ``from_dict`` reads it back."""
         return {
             "name": self.name,
-            "shapes": {
-                str(shape): {
-                    "weights": dict(target.weights),
-                    "dominance": target.dominance,
-                    "loudness_sensitivity": target.loudness_sensitivity,
-                    "reach_s": target.reach_s,
-                }
-                for shape, target in self.shapes.items()
-            },
+            "shapes": {str(shape): _target_dict(target) for shape, target in self.shapes.items()},
             "classic": {str(shape): dict(weights) for shape, weights in self.classic.items()},
         }
+
+    def overridden(self, changes: Mapping[str, Any], *, where: str = "mouth_map") -> MouthMap:
+        """The map with some of its shapes changed, for a character with a mouth of its own.
+
+        `changes` maps a shape's letter to JSON values as in `to_dict`; what is left out of a shape
+        stays as it is. Raises InvalidArgumentError with a field such as `mouth_map.D.weights`.
+        """
+        shapes = dict(self.shapes)
+        for key, value in changes.items():
+            field_path = f"{where}.{key}"
+            data = _mapping(value, field_path)
+            shape = _shape(key, where)
+            _check_keys(data, field_path, required=set(), optional=_TARGET_KEYS)
+            shapes[shape] = _target({**_target_dict(shapes[shape]), **data}, field_path)
+            _check_shape(shape, shapes[shape], field_path)
+        return replace(self, shapes=shapes)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MouthMap:
@@ -145,13 +156,22 @@ def _weight_rows(rows: list[Mapping[str, float]]) -> FloatArray:
     return np.array([[row.get(name, 0.0) for name in VOWEL_NAMES] for row in rows])
 
 
+def _target_dict(target: ShapeTarget) -> dict[str, Any]:
+    return {
+        "weights": dict(target.weights),
+        "dominance": target.dominance,
+        "loudness_sensitivity": target.loudness_sensitivity,
+        "reach_s": target.reach_s,
+    }
+
+
 def _target(value: object, where: str) -> ShapeTarget:
     data = _mapping(value, where)
     _check_keys(
         data,
         where,
         required={"weights", "dominance"},
-        optional={"loudness_sensitivity", "reach_s"},
+        optional=_TARGET_KEYS,
     )
     numbers = {key: _number(data[key], f"{where}.{key}") for key in data if key != "weights"}
     return ShapeTarget(weights=_weights(data["weights"], f"{where}.weights"), **numbers)
@@ -189,6 +209,13 @@ def _check_keys(
         raise _invalid(f"{where}.{key}", "is not known")
 
 
+def _check_shape(shape: MouthShape, target: ShapeTarget, where: str) -> None:
+    _check_target(target, where)
+    opening = sum(target.weights.values())
+    if shape in (MouthShape.A, MouthShape.X) and opening >= CLOSED_OPENING:
+        raise _invalid(f"{where}.weights", f"must be shut, opens by {opening:g}")
+
+
 def _check_target(target: ShapeTarget, where: str) -> None:
     _check_weights(target.weights, f"{where}.weights")
     _check_range(target.dominance, 1e-3, MAX_DOMINANCE, f"{where}.dominance")
@@ -201,7 +228,7 @@ def _check_weights(weights: Mapping[str, float], where: str) -> None:
         if name not in VOWEL_NAMES:
             raise _invalid(f"{where}.{name}", f"is not one of {', '.join(VOWEL_NAMES)}")
         _check_range(weight, 0.0, 1.0, f"{where}.{name}")
-    if sum(weights.values()) > 1.0 + 1e-9:
+    if sum(weights.values()) > 1.0 + _SUM_TOLERANCE:
         raise _invalid(where, f"must sum to at most 1, sums to {sum(weights.values()):g}")
 
 

@@ -237,7 +237,7 @@ class PoseTrackBuilder:
         fps = self._options.fps
         times = np.arange(first, stop) / fps
         segments = self._timeline.window(first / fps - _REACH_S, stop / fps + _REACH_S)
-        vowels = self._mouth.vowels(segments, first, stop)
+        vowels = self._mouth.weights(segments, first, stop)
         faces = blend_expressions(self._expressions, times)
         faces[:, VOWEL_SLICE] = vowels
         blend_corners(faces, vowels.sum(axis=1))

@@ -44,6 +44,9 @@ class Limits:
     # Audio
     max_audio_bytes: int = _limit(256 * MIB, "bytes", "encoded audio of one utterance")
     max_audio_duration_s: float = _limit(600.0, "seconds", "audio of one utterance")
+    max_live_audio_duration_s: float = _limit(
+        14_400.0, "seconds", "audio of one call that is recognised live"
+    )
     min_sample_rate_hertz: int = _limit(4_000, "hertz", "sample rate of audio sent in")
     max_sample_rate_hertz: int = _limit(384_000, "hertz", "sample rate of audio sent in")
     max_audio_channels: int = _limit(32, "channels", "channels of audio sent in")
@@ -62,6 +65,10 @@ class Limits:
     # Streams and messages
     max_frame_credit: int = _limit(100_000, "frames", "one credit, and the initial one")
     max_images: int = _limit(16, "pictures", "one order of generated pictures")
+    min_generated_side_px: int = _limit(64, "pixels", "side of a generated picture")
+    max_generated_side_px: int = _limit(2_048, "pixels", "side of a generated picture")
+    max_diffusion_steps: int = _limit(150, "steps", "denoising steps of a generated picture")
+    max_guidance_scale: float = _limit(50.0, "factor", "guidance scale of a generated picture")
     max_message_bytes: int = _limit(8 * MIB, "bytes", "one gRPC message, either way")
     max_frame_batch_bytes: int = _limit(
         1 * MIB, "bytes", "frames of one batch; a larger frame goes alone"

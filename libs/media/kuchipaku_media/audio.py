@@ -37,6 +37,7 @@ __all__ = [
     "PcmDecoder",
     "PcmFormat",
     "audio_file_assembler",
+    "audio_frame_samples",
     "decode_audio",
     "resample",
 ]
@@ -143,7 +144,7 @@ class _Collector:
         self._count += frame.samples
         if self._count > self._max_duration_s * self._source_rate:
             raise too_long(self._max_duration_s, self._field)
-        mono = to_mono(_channels_last(frame, self._field), self._field)
+        mono = audio_frame_samples(frame, self._field)
         self._pieces.append(mono if self._resampler is None else self._resampler.push(mono))
 
     def _start(self, rate: int) -> None:
@@ -165,6 +166,11 @@ class _Collector:
         if self._resampler is not None:
             self._pieces.append(self._resampler.finish())
         return AudioClip(np.concatenate(self._pieces), self._target_rate or self._source_rate)
+
+
+def audio_frame_samples(frame: av.AudioFrame, field: str = "audio") -> NDArray[np.float32]:
+    """The mono samples (n,) of a decoded frame, -1..1. Raises as `decode_audio`."""
+    return to_mono(_channels_last(frame, field), field)
 
 
 def _channels_last(frame: av.AudioFrame, field: str) -> NDArray[Any]:

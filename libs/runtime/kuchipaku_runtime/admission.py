@@ -32,7 +32,9 @@ class AdmissionMetrics:
         self.used = metrics.gauge("admission_used", "Slots in use.", labels)
         self.queued = metrics.gauge("admission_queued", "Calls waiting for a slot.", labels)
         self.admitted = metrics.counter("admission_admitted_total", "Slots given.", labels)
-        self.refused = metrics.counter("admission_refused_total", "Calls refused.", labels)
+        self.refused = metrics.counter(
+            "admission_refused_total", "Calls refused, by reason.", (*labels, "reason")
+        )
         self.wait = metrics.histogram(
             "admission_wait_seconds", "Time from arrival to the slot.", labels
         )
@@ -154,7 +156,7 @@ class Admission:
 
     def _refusal(self, reason: str, message: str) -> ResourceExhaustedError:
         if self._metrics:
-            self._metrics.refused.labels(self.name).inc()
+            self._metrics.refused.labels(self.name, reason).inc()
         return ResourceExhaustedError(
             message,
             reason=reason,

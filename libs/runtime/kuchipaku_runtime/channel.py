@@ -15,6 +15,7 @@ from kuchipaku_contract import DeadlineExceededError, UnavailableError
 from kuchipaku_runtime.request import REQUEST_ID_METADATA, current_request_id
 from kuchipaku_runtime.security import channel_credentials
 from kuchipaku_runtime.settings import ChannelSettings
+from kuchipaku_runtime.tracing import TRACEPARENT, current_traceparent
 
 _CHECK: Final = "/grpc.health.v1.Health/Check"
 
@@ -62,7 +63,7 @@ class Peer:
         timeout_s: float | None = None,
         margin_s: float = 0.05,
     ) -> CallOptions:
-        """Return metadata (request id, API key) and timeout for one call.
+        """Return metadata (request id, trace, API key) and timeout for one call.
 
         The timeout is the shorter of ``timeout_s`` and what remains of the deadline of the call
         being served, less ``margin_s`` to report a failure in time. Raises
@@ -71,6 +72,8 @@ class Peer:
         metadata = []
         if request_id := current_request_id():
             metadata.append((REQUEST_ID_METADATA, request_id))
+        if traceparent := current_traceparent():
+            metadata.append((TRACEPARENT, traceparent))
         if self._api_key is not None:
             metadata.append(("authorization", f"Bearer {self._api_key.get_secret_value()}"))
         remaining = context.time_remaining() if context is not None else None

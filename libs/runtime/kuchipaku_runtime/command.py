@@ -71,7 +71,11 @@ def run(settings: S, build: Build[S]) -> int:
 
 async def _serve(settings: S, build: Build[S]) -> int:
     signals = _Signals()
-    server = Server(settings, build)
+    try:
+        server = Server(settings, build)
+    except ValueError as error:
+        _LOG.error("cannot start: %s", error)
+        return EXIT_FAILED
     starting = asyncio.create_task(server.start())
     if not await _first(starting, signals.first):
         starting.cancel()

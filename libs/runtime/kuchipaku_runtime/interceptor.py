@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, Never, Self, TypeAlias, TypeVar
 
 import grpc
@@ -36,6 +36,7 @@ from kuchipaku_runtime.request import (
 )
 from kuchipaku_runtime.security import ApiKeys
 from kuchipaku_runtime.status import to_grpc_status, translate_rpc_error
+from kuchipaku_runtime.tracing import TRACEPARENT, NoTracer, Span, Tracer, accept_traceparent
 
 _LOG = logging.getLogger(__name__)
 _HEALTH: Final = "grpc.health.v1.Health/"
@@ -67,7 +68,10 @@ class RpcMetrics:
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of a server."""
 
-    def __init__(self, metrics: Metrics, keys: ApiKeys, activity: Activity) -> None:
+    def __init__(
+        self, metrics: Metrics, keys: ApiKeys, activity: Activity, tracer: Tracer | None = None
+    ) -> None:
+        self._tracer = tracer or NoTracer()
         self._metrics = RpcMetrics(metrics)
         self._keys = keys
         self._activity = activity
@@ -137,13 +141,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         request_id_var.set(accept_request_id(dict(metadata).get(REQUEST_ID_METADATA)))
         started = time.monotonic()
         code = "OK"
+        span = self._span(method, metadata)
         self._metrics.started.labels(method).inc()
         self._metrics.in_progress.labels(method).inc()
         try:
             if not method.startswith(_HEALTH):
                 caller_var.set(self._keys.authenticate(metadata))
             attendant = method.startswith((_HEALTH, _REFLECTION))
-            with self._activity.call(attendant=attendant):
+            with self._activity.call(attendant=attendant), span.active():
                 result = await work()
             _set_trailing_request_id(context)
             return result
@@ -161,12 +166,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             await _abort(context, failure)
         finally:
             seconds = time.monotonic() - started
+            span.end("" if code == "OK" else code)
             self._metrics.in_progress.labels(method).dec()
             self._metrics.handled.labels(method, code).inc()
             self._metrics.seconds.labels(method).observe(seconds)
             level = logging.DEBUG if method.startswith(_HEALTH) else logging.INFO
             fields = {"method": method, "code": code, "seconds": round(seconds, 6)}
             _LOG.log(level, "call ended", extra=fields)
+
+    def _span(self, method: str, metadata: Sequence[tuple[str, Any]]) -> Span:
+        parent = accept_traceparent(dict(metadata).get(TRACEPARENT))
+        if method.startswith((_HEALTH, _REFLECTION)):
+            return Span(parent)
+        attributes = {"rpc.system": "grpc", "kuchipaku.request_id": current_request_id()}
+        return self._tracer.start(method, parent=parent, attributes=attributes, serves=True)
 
     def _failure(self, raised: BaseException, context: _Context) -> KuchipakuError:
         """Return what the exception that ended a handler means."""

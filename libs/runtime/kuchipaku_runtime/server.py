@@ -25,6 +25,7 @@ from kuchipaku_runtime.interceptor import CallInterceptor
 from kuchipaku_runtime.metrics import Metrics, MetricsServer
 from kuchipaku_runtime.security import ApiKeys, server_credentials
 from kuchipaku_runtime.settings import ServiceSettings
+from kuchipaku_runtime.tracing import NoTracer, Tracer, make_tracer
 
 _LOG = logging.getLogger(__name__)
 # What is left at the end are statuses of ended calls on their way to slow clients.
@@ -65,6 +66,7 @@ class ServiceContext(Generic[S]):
 
     settings: S
     metrics: Metrics
+    tracer: Tracer = field(default_factory=NoTracer)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _failed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -97,7 +99,9 @@ class Server(Generic[S]):
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
         self._metrics_server: MetricsServer | None = None
-        self.context = ServiceContext(settings, Metrics(settings.service_name()))
+        name = settings.service_name()
+        self._tracer = make_tracer(name, settings.tracing_endpoint, settings.tracing_sample_ratio)
+        self.context = ServiceContext(settings, Metrics(name), self._tracer)
 
     @property
     def address(self) -> str:
@@ -166,13 +170,14 @@ class Server(Generic[S]):
             await asyncio.to_thread(self._metrics_server.close)
             self._metrics_server = None
         await self.context._stack.aclose()
+        await asyncio.to_thread(self._tracer.close)
         return cut
 
     def _make_server(self) -> grpc.aio.Server:
         keys = ApiKeys.from_settings(self._settings)
         if keys and self._settings.tls_certificate_file is None and not self._bound.is_local:
             _LOG.warning("API keys travel in the clear: TLS is off")
-        interceptor = CallInterceptor(self.context.metrics, keys, self._activity)
+        interceptor = CallInterceptor(self.context.metrics, keys, self._activity, self._tracer)
         # The stubs know only the interceptor of the blocking API.
         interceptors: Any = (interceptor,)
         return grpc.aio.server(interceptors=interceptors, options=server_options(self._settings))

@@ -130,6 +130,19 @@ class ServiceSettings(BaseSettings):
         default="json", description="One JSON object or one line of text per log record, on stderr."
     )
 
+    tracing_endpoint: str | None = Field(
+        default=None,
+        pattern="^https?://[^/]+$",
+        description="http://host:port or https://host:port of an OTLP collector (gRPC) for "
+        "traces; none: no traces. Needs kuchipaku-runtime[tracing].",
+    )
+    tracing_sample_ratio: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Part of the traces begun here that is recorded.",
+    )
+
     tls_certificate_file: Path | None = Field(
         default=None, description="PEM certificate chain of the server; turns TLS on."
     )
