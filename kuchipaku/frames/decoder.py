@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import zstandard
 
+from kuchipaku.frames.jpegalpha import decode_jpeg_alpha
 from kuchipaku.frames.png import decode_png
-from kuchipaku.frames.types import CodedFrame, FrameCodecError, FrameEncoding, Rgba
+from kuchipaku.frames.types import CodedFrame, FrameCodecError, FrameEncoding, Rgba, not_decodable
+from kuchipaku.frames.webp import decode_webp
 from kuchipaku.frames.window import Picture, ReferenceWindow
+from kuchipaku.frames.zstdframe import unpack
 
 
 class FrameDecoder:
@@ -66,18 +69,26 @@ class FrameDecoder:
         return picture.pixels
 
     def _decode_data(self, frame: CodedFrame) -> Rgba:
-        if not frame.data:
-            raise FrameCodecError("FRAME_NOT_DECODABLE", f"Frame {frame.frame_id} has no data.")
+        data = frame.data
+        if not data:
+            raise not_decodable("has no data")
         if frame.base_frame_id is not None and self._encoding is not FrameEncoding.DELTA_ZSTD:
             raise FrameCodecError(
                 "FRAME_REFERENCE_UNKNOWN",
                 f"Frame {frame.frame_id} names a base, which {self._encoding} frames do not have.",
             )
-        if self._encoding is FrameEncoding.PNG:
-            return decode_png(frame.data, self._width, self._height)
-        if self._encoding is FrameEncoding.RAW:
-            return self._shaped(frame.data)
-        return self._undo_delta(self._shaped(self._decompress(frame.data)), frame)
+        match self._encoding:
+            case FrameEncoding.RAW:
+                return self._shaped(data)
+            case FrameEncoding.DELTA_ZSTD:
+                delta = self._shaped(unpack(self._zstd, data, self._frame_bytes))
+                return self._undo_delta(delta, frame)
+            case FrameEncoding.PNG:
+                return decode_png(data, self._width, self._height)
+            case FrameEncoding.WEBP:
+                return decode_webp(data, self._width, self._height)
+            case FrameEncoding.JPEG_ALPHA:
+                return decode_jpeg_alpha(data, self._width, self._height, self._zstd)
 
     def _undo_delta(self, delta: Rgba, frame: CodedFrame) -> Rgba:
         if frame.base_frame_id is None:
@@ -95,19 +106,6 @@ class FrameDecoder:
                 f"pixels, not {len(data)}.",
             )
         return np.frombuffer(data, np.uint8).reshape(self._height, self._width, 4)
-
-    def _decompress(self, data: bytes) -> bytes:
-        try:
-            # The library trusts a declared content size and allocates it, so it is checked first.
-            declared = zstandard.get_frame_parameters(data).content_size
-            if declared not in (self._frame_bytes, zstandard.CONTENTSIZE_UNKNOWN):
-                raise FrameCodecError(
-                    "FRAME_SIZE_WRONG",
-                    f"The frame unpacks to {declared} bytes, not {self._frame_bytes}.",
-                )
-            return self._zstd.decompress(data, max_output_size=self._frame_bytes)
-        except zstandard.ZstdError as error:
-            raise FrameCodecError("FRAME_NOT_DECODABLE", "The frame is damaged.") from error
 
     @staticmethod
     def _unknown(frame_id: int, known_id: int) -> FrameCodecError:

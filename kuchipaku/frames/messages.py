@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
@@ -14,12 +14,15 @@ from kuchipaku.type.v1 import frame_pb2
 CANVAS_SIDE_PX = 512
 _NANOS = 1_000_000_000
 
-_ENCODINGS = {
+ENCODINGS: Mapping[int, FrameEncoding] = {
     frame_pb2.FRAME_ENCODING_UNSPECIFIED: FrameEncoding.DELTA_ZSTD,
     frame_pb2.FRAME_ENCODING_RAW: FrameEncoding.RAW,
     frame_pb2.FRAME_ENCODING_DELTA_ZSTD: FrameEncoding.DELTA_ZSTD,
     frame_pb2.FRAME_ENCODING_PNG: FrameEncoding.PNG,
+    frame_pb2.FRAME_ENCODING_WEBP: FrameEncoding.WEBP,
+    frame_pb2.FRAME_ENCODING_JPEG_ALPHA: FrameEncoding.JPEG_ALPHA,
 }
+"""The encodings by their numbers in the protocol, the default included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class TimedFrame:
 
 def encoding_of(frame_format: frame_pb2.FrameFormat) -> FrameEncoding:
     """The encoding a format asks for, defaults applied. ``KeyError`` for an unknown number."""
-    return _ENCODINGS[frame_format.encoding]
+    return ENCODINGS[frame_format.encoding]
 
 
 def size_of(frame_format: frame_pb2.FrameFormat) -> tuple[int, int]:

@@ -6,15 +6,16 @@ whole frame; general-purpose writers choose a filter per row at several times th
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 
 import numpy as np
 
-from kuchipaku.frames.types import FrameCodecError, Rgba
+from kuchipaku.frames.pictures import open_picture
+from kuchipaku.frames.types import Rgba, not_decodable, wrong_size
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 _RGBA_8_BIT = (8, 6, 0, 0, 0)
 _FILTER_UP = 2
 
@@ -32,7 +33,7 @@ def encode_png(pixels: Rgba, level: int = 1) -> bytes:
             _SIGNATURE,
             _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, *_RGBA_8_BIT)),
             _chunk(b"IDAT", zlib.compress(rows.data, level)),
-            _chunk(b"IEND", b""),
+            _END,
         )
     )
 
@@ -47,18 +48,12 @@ def decode_png(data: bytes, width: int, height: int) -> Rgba:
 
     Raises `FrameCodecError` for anything else and ``ImportError`` without Pillow.
     """
-    from PIL import Image  # noqa: PLC0415 - a client without PNG frames needs no Pillow
-
-    expected = struct.pack(">II", width, height)
     if not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":
-        raise FrameCodecError("FRAME_NOT_DECODABLE", "The frame is not a PNG.")
-    if data[16:24] != expected:
-        raise FrameCodecError("FRAME_SIZE_WRONG", f"The PNG frame is not {width}x{height}.")
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            pixels = np.array(image.convert("RGBA"), np.uint8)
-    except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
-        raise FrameCodecError("FRAME_NOT_DECODABLE", "The PNG frame is damaged.") from error
-    if pixels.shape != (height, width, 4):
-        raise FrameCodecError("FRAME_SIZE_WRONG", f"The PNG frame is not {width}x{height}.")
-    return pixels
+        raise not_decodable("is not a PNG")
+    if data[16:24] != struct.pack(">II", width, height):
+        raise wrong_size("The PNG has another size", width, height)
+    if not data.endswith(_END):
+        raise not_decodable("is a PNG cut off, or followed by something else")
+    if tuple(data[24:29]) != _RGBA_8_BIT:
+        raise not_decodable("is not a PNG of 8-bit RGBA without interlacing")
+    return open_picture(data, "PNG", "RGBA", width, height)

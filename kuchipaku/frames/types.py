@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 Rgba = NDArray[np.uint8]
 """uint8 of shape (height, width, 4): straight alpha, sRGB, rows from the top."""
 
+MAX_DEAD_BAND = 16
+"""Largest error per channel, in levels of 255, that a delta stream may be allowed."""
+MAX_QUALITY = 100
+DEFAULT_JPEG_QUALITY = 85
+
 
 class FrameEncoding(StrEnum):
     """How one frame's pixels are coded; names are those of ``kuchipaku.type.v1.FrameEncoding``."""
@@ -18,6 +23,8 @@ class FrameEncoding(StrEnum):
     RAW = "RAW"
     DELTA_ZSTD = "DELTA_ZSTD"
     PNG = "PNG"
+    WEBP = "WEBP"
+    JPEG_ALPHA = "JPEG_ALPHA"
 
 
 class FrameCodecError(ValueError):
@@ -29,6 +36,16 @@ class FrameCodecError(ValueError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def not_decodable(what: str) -> FrameCodecError:
+    """The error for data that is not what the encoding says."""
+    return FrameCodecError("FRAME_NOT_DECODABLE", f"The frame {what}.")
+
+
+def wrong_size(what: str, width: int, height: int) -> FrameCodecError:
+    """The error for data that holds another amount of pixels than the stream's frames."""
+    return FrameCodecError("FRAME_SIZE_WRONG", f"{what}; the frame has {width}x{height} pixels.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuchipaku.frames import (
     CodedFrame,
-    FrameCodecError,
     FrameDecoder,
     FrameEncoder,
     FrameEncoding,
@@ -20,11 +18,11 @@ from kuchipaku.frames.messages import (
     size_of,
     to_message,
 )
-from kuchipaku.frames.png import encode_png
 from kuchipaku.type.v1 import frame_pb2
 
 SIDE = 16
 BYTES = SIDE * SIDE * 4
+LOSSLESS = [one for one in FrameEncoding if one is not FrameEncoding.JPEG_ALPHA]
 
 
 def picture(number: int, side: int = SIDE) -> np.ndarray:
@@ -40,25 +38,25 @@ def pair(
     return encoder, decoder
 
 
-def reason_of(decoder: FrameDecoder, frame: CodedFrame) -> str:
-    with pytest.raises(FrameCodecError) as caught:
-        decoder.decode(frame)
-    return caught.value.reason
-
-
-@settings(max_examples=60)
+@settings(max_examples=100, deadline=None)
 @given(
-    encoding=st.sampled_from(FrameEncoding),
+    encoding=st.sampled_from(LOSSLESS),
     numbers=st.lists(st.integers(0, 6), min_size=1, max_size=40),
     window=st.integers(0, 8),
     interval=st.integers(1, 9),
+    band=st.integers(0, 16),
     keyed=st.booleans(),
+    restarts=st.sets(st.integers(0, 40), max_size=3),
 )
-def test_what_goes_in_comes_out(encoding, numbers, window, interval, keyed):
-    encoder, decoder = pair(encoding, window * BYTES, keyframe_interval=interval)
-    for number in numbers:
-        coded = encoder.encode(picture(number), number if keyed else None)
-        np.testing.assert_array_equal(decoder.decode(coded), picture(number))
+def test_what_goes_in_comes_out(encoding, numbers, window, interval, band, keyed, restarts):
+    encoder, decoder = pair(encoding, window * BYTES, keyframe_interval=interval, dead_band=band)
+    allowed = band if encoding is FrameEncoding.DELTA_ZSTD else 0
+    for i, number in enumerate(numbers):
+        if i in restarts:
+            encoder.start_epoch()
+            decoder.enter_epoch(encoder.epoch)
+        shown = decoder.decode(encoder.encode(picture(number), number if keyed else None))
+        assert np.abs(shown.astype(int) - picture(number)).max() <= allowed
 
 
 def test_a_repeated_frame_is_a_reference():
@@ -135,64 +133,6 @@ def test_the_encoder_refuses_other_shapes(shape):
     encoder, _ = pair()
     with pytest.raises(ValueError, match="expected uint8"):
         encoder.encode(np.zeros(shape, np.uint8))
-
-
-@pytest.mark.parametrize(
-    ("encoding", "frame", "reason"),
-    [
-        (FrameEncoding.RAW, CodedFrame(1, bytes(BYTES)), "FRAME_OUT_OF_ORDER"),
-        (FrameEncoding.RAW, CodedFrame(0, bytes(BYTES - 1)), "FRAME_SIZE_WRONG"),
-        (FrameEncoding.RAW, CodedFrame(0, b""), "FRAME_NOT_DECODABLE"),
-        (FrameEncoding.RAW, CodedFrame(0), "FRAME_NOT_DECODABLE"),
-        (FrameEncoding.RAW, CodedFrame(0, same_as_frame_id=0), "FRAME_REFERENCE_UNKNOWN"),
-        (FrameEncoding.RAW, CodedFrame(0, bytes(BYTES), 0), "FRAME_REFERENCE_UNKNOWN"),
-        (FrameEncoding.DELTA_ZSTD, CodedFrame(0, b"not zstd at all"), "FRAME_NOT_DECODABLE"),
-        (
-            FrameEncoding.DELTA_ZSTD,
-            CodedFrame(0, zstandard.compress(bytes(BYTES)), 5),
-            "FRAME_REFERENCE_UNKNOWN",
-        ),
-        (
-            FrameEncoding.DELTA_ZSTD,
-            CodedFrame(0, zstandard.compress(bytes(1 << 30))),
-            "FRAME_SIZE_WRONG",
-        ),
-        (FrameEncoding.PNG, CodedFrame(0, b"GIF89a"), "FRAME_NOT_DECODABLE"),
-        (FrameEncoding.PNG, CodedFrame(0, encode_png(picture(0, 32))), "FRAME_SIZE_WRONG"),
-        (
-            FrameEncoding.PNG,
-            CodedFrame(0, encode_png(picture(0))[:-300]),
-            "FRAME_NOT_DECODABLE",
-        ),
-    ],
-)
-def test_what_does_not_fit_the_stream_is_refused(encoding, frame, reason):
-    _, decoder = pair(encoding)
-    assert reason_of(decoder, frame) == reason
-
-
-def test_a_bomb_without_a_declared_size_is_refused():
-    packer = zstandard.ZstdCompressor(write_content_size=False)
-    _, decoder = pair()
-    assert reason_of(decoder, CodedFrame(0, packer.compress(bytes(1 << 28)))) in {
-        "FRAME_NOT_DECODABLE",
-        "FRAME_SIZE_WRONG",
-    }
-
-
-def test_a_picture_outside_the_window_is_unknown():
-    encoder, decoder = pair(window=2 * BYTES)
-    for number in range(3):
-        decoder.decode(encoder.encode(picture(number)))
-    assert reason_of(decoder, CodedFrame(3, same_as_frame_id=0)) == "FRAME_REFERENCE_UNKNOWN"
-
-
-@given(data=st.binary(max_size=200))
-def test_arbitrary_bytes_raise_nothing_else(data):
-    for encoding in FrameEncoding:
-        _, decoder = pair(encoding)
-        with pytest.raises(FrameCodecError):
-            decoder.decode(CodedFrame(0, data))
 
 
 def test_messages_carry_everything():
