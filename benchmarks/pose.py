@@ -6,7 +6,12 @@ Run from the root of the repository, on an otherwise idle machine::
 
 Everything runs on one thread through the engine that the service uses; CPU time is the
 process's, so that other processes disturb the figures little. "cold" is content that was never
-seen, "seen" recurs: the two are never mixed. Memory is that of the service's settings.
+seen, "seen" recurs: the two are never mixed. Memory and allocator are those of the service's
+settings.
+
+"Plain onnxruntime" runs the same graphs in turn, with numpy arrays between them and one thread, and
+turns the result into the same picture: what a script does that has no engine. Batches, threads
+and runs side by side are in `pose_scaling.py`, GPUs in `pose_gpu.py`.
 """
 
 from __future__ import annotations
@@ -16,12 +21,13 @@ import json
 import platform
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from kuchipaku.frames import FrameEncoder, FrameEncoding
@@ -29,6 +35,7 @@ from kuchipaku_animation import AnimationOptions, MouthCue, MouthShape, animate
 from kuchipaku_animation.options import MotionMode
 from kuchipaku_imagegen import illustrator
 from kuchipaku_media.picture import decode_picture
+from kuchipaku_pose.conventions import tensor_to_picture
 from kuchipaku_pose.engine import (
     Character,
     EngineMemory,
@@ -36,9 +43,12 @@ from kuchipaku_pose.engine import (
     FrameRequest,
     RenderedFrame,
 )
+from kuchipaku_pose.manifest import CANVAS, PoseInput
 from kuchipaku_pose.models import PoseModel, open_model
+from kuchipaku_pose.providers import to_host
 from kuchipaku_pose.settings import PoseSettings
 from kuchipaku_pose.view import make_view
+from kuchipaku_runtime.allocator import AllocatorOptions, tune_allocator
 
 Picture = NDArray[np.uint8]
 Poses = NDArray[np.float32]
@@ -149,7 +159,9 @@ def throughput(bench: Bench, seconds: float, quantum: float) -> Iterator[Row]:
         weights = rng.random((count, len(space)), dtype=np.float32)
         return space.minimum + weights * (space.maximum - space.minimum)
 
-    list(bench.render(bench.fresh(), random_poses(5)))
+    # As in a service that has run for a while: its memory has been full before, so that values
+    # take the place of older ones and not of pages that the system has yet to give.
+    list(bench.render(bench.fresh(), random_poses(120)))
     character = bench.fresh()
     yield bench.measure("cold: every parameter new in every frame", character, random_poses(50))
     list(bench.render(character, space.neutral[None]))
@@ -180,6 +192,63 @@ def first_frames(bench: Bench) -> float:
     for _ in range(5):
         list(bench.render(bench.fresh(), pose))
     return (time.process_time() - started) / 5 * 1e3
+
+
+class Plain:
+    """The pack's graphs without an engine."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._manifest = bench.model.engine.pack.manifest
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._sessions = {
+            name: ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            for name, graph in bench.model.engine.pack.graphs.items()
+        }
+
+    def render(self, known: dict[str, Any], pose: NDArray[np.float32]) -> Picture:
+        """Run every stage whose outputs are not ``known``; return the picture."""
+        tensors = dict(known)
+        for stage in self._manifest.stages:
+            if not set(stage.outputs.values()) <= set(known):
+                inputs = {
+                    name: pose[None, slice(*source.pose)]
+                    if isinstance(source, PoseInput)
+                    else tensors[source.tensor]
+                    for name, source in stage.inputs.items()
+                }
+                values = self._sessions[stage.name].run(list(stage.outputs), inputs)
+                tensors |= dict(zip(stage.outputs.values(), values, strict=True))
+        output = self._manifest.output
+        return tensor_to_picture(tensors[output.tensor][0], output.convention)
+
+
+def against_plain(bench: Bench, frames: int = 20) -> dict[str, float]:
+    """Return CPU milliseconds per frame, median, of ours and of plain runs, in turns."""
+    plain, character = Plain(bench), bench.fresh()
+    tensors = {name: to_host(value) for name, value in character.tensors.items()}
+    canvas = {CANVAS: tensors[CANVAS]}
+    space, rng = bench.model.engine.space, np.random.default_rng(9)
+    poses = space.minimum + rng.random((frames, len(space)), dtype=np.float32) * (
+        space.maximum - space.minimum
+    )
+    mouths = np.tile(space.neutral, (frames, 1))
+    mouths[:, MOUTH] = rng.random((frames, MOUTH.stop - MOUTH.start), dtype=np.float32) / 6
+    ways: dict[str, Callable[[int], object]] = {
+        "ours, everything new": lambda i: list(bench.render(character, poses[i : i + 1])),
+        "ours, mouth new": lambda i: list(bench.render(character, mouths[i : i + 1])),
+        "ours, seen": lambda i: list(bench.render(character, poses[i : i + 1])),
+        "plain, character prepared": lambda i: plain.render(tensors, poses[i]),
+        "plain, every stage": lambda i: plain.render(canvas, poses[i]),
+    }
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for i in range(frames):
+        for name, run in ways.items():
+            started = time.process_time()
+            run(i)
+            spent[name].append((time.process_time() - started) * 1e3)
+    # The first ones open memory and prepare the still head.
+    return {name: float(np.median(values[2:])) for name, values in spent.items()}
 
 
 def stage_times(bench: Bench) -> dict[str, float]:
@@ -231,6 +300,9 @@ def report(result: dict[str, Any]) -> None:
         print(
             f"{row['what']:<48}{row['frames_per_cpu_s']:>13.1f}{row['frame_hits']:>11.0%}  {hits}"
         )
+    print("\nCPU-ms per frame, median of runs in turns")
+    for name, value in result["against_plain_ms"].items():
+        print(f"  {name:<28}{value:>8.2f}")
     print(f"\nfirst frame of a new character: {result['first_frame_ms']:.1f} CPU-ms")
     print("ms per run: " + ", ".join(f"{k} {v:.2f}" for k, v in result["stage_ms"].items()))
     for name, cost in result["encoding"].items():
@@ -248,6 +320,15 @@ def main() -> None:
     parser.add_argument("--quantum", type=float, default=1 / 128)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
+    defaults = PoseSettings()
+    tune_allocator(
+        AllocatorOptions(
+            defaults.malloc_mmap_threshold_mib,
+            defaults.malloc_trim_threshold_mib,
+            defaults.malloc_top_pad_mib,
+            defaults.malloc_arenas,
+        )
+    )
     picture: Picture | None = None
     if options.canvas:
         picture = decode_picture(options.canvas.read_bytes())
@@ -258,6 +339,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "rows": rows,
         "stage_ms": stage_times(bench),
+        "against_plain_ms": against_plain(bench),
         "first_frame_ms": first_frames(bench),
         "encoding": encoding_costs(bench, options.quantum),
         "quantum_psnr_db": quantum_errors(bench, [1 / 256, 1 / 128, 1 / 64, 1 / 32]),

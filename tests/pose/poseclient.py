@@ -157,19 +157,30 @@ async def collect(call: Any) -> Reply:
     return reply
 
 
-@asynccontextmanager
-async def service(tmp_path: Path, picture: Rgba, **changes: Any) -> AsyncIterator[Client]:
-    pack = tmp_path / "talker"
+def talker_pack(folder: Path) -> Path:
+    """Return the pack of the talking tiny model below ``folder``."""
+    pack = folder / "talker"
     if not pack.exists():
         write_pack(pack, talker_stages(), parameters=talker_parameters(), name="talker")
+    return pack
+
+
+def canvas_of(picture: Rgba) -> frame_pb2.Canvas:
+    return frame_pb2.Canvas(sha256=canvas_hash(picture), png=encode_png(picture))
+
+
+@asynccontextmanager
+async def service(tmp_path: Path, picture: Rgba, **changes: Any) -> AsyncIterator[Client]:
     values: dict[str, Any] = {
         "address": f"unix:{tmp_path}/s",
-        "models": (pack,),
+        "models": (talker_pack(tmp_path),),
         "workers": 2,
+        "threads_per_run": 1,
+        "max_batch": 1,
         "default_quantum": 0.0,
     }
     settings = PoseSettings(**(values | changes))
-    canvas = frame_pb2.Canvas(sha256=canvas_hash(picture), png=encode_png(picture))
+    canvas = canvas_of(picture)
     async with serving(settings, build) as address, connect(address) as peer:
         yield Client(PoseServiceStub(peer.channel), canvas, picture)
 

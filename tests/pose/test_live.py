@@ -21,6 +21,7 @@ from kuchipaku_pose.scheduler import Scheduler
 from kuchipaku_pose.service import build
 from kuchipaku_pose.view import make_view
 from kuchipaku_runtime import ServiceContext
+from tests.pose.fakework import FunctionRenderer
 from tests.pose.poseclient import Client, Reply, Rgba, cue_batch, seconds, service
 
 INTERRUPT = pb.AnimateRequest(interrupt=session_pb2.Interrupt())
@@ -194,6 +195,10 @@ async def test_metrics_count_what_streams_did(
         assert metric("frames_total", outcome="rendered") + cached == 25
         assert metric("stage_uses_total", stage="face", result="run") > 0
         assert metric("queue_wait_seconds_count") == 25
+        runs = metric("stage_uses_total", stage="face", result="run")
+        assert metric("batch_frames_count", stage="face") == runs
+        assert metric("batch_frames_sum", stage="face") == runs
+        assert metric("stage_run_seconds_count", stage="face") == runs
         assert metric("memory_bytes", kind="frames") > 0
 
 
@@ -205,26 +210,22 @@ class Clock:
         return self.now
 
 
-class InstantRenderer:
-    """Renders one pixel that shows the pose's number."""
-
-    max_batch = 1
-
-    def render(self, requests: Sequence[FrameRequest]) -> list[RenderedFrame]:
-        frames = []
-        for request in requests:
-            number = int(request.pose[0])
-            pixels = np.full((128, 128, 4), number, np.uint8)
-            pixels.setflags(write=False)
-            frames.append(RenderedFrame(pixels, False, number, ()))
-        return frames
+def render_numbers(requests: Sequence[FrameRequest]) -> list[RenderedFrame]:
+    """Render pictures that show the poses' numbers."""
+    frames = []
+    for request in requests:
+        number = int(request.pose[0])
+        pixels = np.full((128, 128, 4), number, np.uint8)
+        pixels.setflags(write=False)
+        frames.append(RenderedFrame(pixels, False, number, ()))
+    return frames
 
 
 @asynccontextmanager
 async def live_stream(clock: Clock, **options: Any) -> AsyncIterator[FrameStream]:
     scheduler = Scheduler(workers=1, max_queued=100, clock=clock)
     scheduler.start()
-    renderer: Any = InstantRenderer()
+    renderer: Any = FunctionRenderer(render_numbers)
     values: dict[str, Any] = {
         "credit": Credit(),
         "window": 100,

@@ -8,7 +8,15 @@ from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 
-from kuchipaku.frames import DEFAULT_KEYFRAME_INTERVAL, FrameEncoder, FrameEncoding
+from kuchipaku.frames import (
+    DEFAULT_JPEG_QUALITY,
+    DEFAULT_KEYFRAME_INTERVAL,
+    MAX_DEAD_BAND,
+    MAX_QUALITY,
+    FrameEncoder,
+    FrameEncoding,
+)
+from kuchipaku.frames.messages import ENCODINGS
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.type.v1 import animation_pb2, cue_pb2, frame_pb2
 from kuchipaku_animation import EXPRESSIONS, ExpressionKey, MouthCue, MouthShape
@@ -36,11 +44,6 @@ _SHAPES: Mapping[int, MouthShape] = {
     cue_pb2.MOUTH_SHAPE_G: MouthShape.G,
     cue_pb2.MOUTH_SHAPE_H: MouthShape.H,
     cue_pb2.MOUTH_SHAPE_X: MouthShape.X,
-}
-_ENCODINGS: Mapping[int, FrameEncoding] = {
-    frame_pb2.FRAME_ENCODING_RAW: FrameEncoding.RAW,
-    frame_pb2.FRAME_ENCODING_DELTA_ZSTD: FrameEncoding.DELTA_ZSTD,
-    frame_pb2.FRAME_ENCODING_PNG: FrameEncoding.PNG,
 }
 
 
@@ -177,13 +180,15 @@ def complete_format(frame_format: frame_pb2.FrameFormat, canvas_side: int) -> fr
     view = view_of(frame_format, canvas_side)
     field = "config.frame_format"
     encoding = frame_format.encoding or frame_pb2.FRAME_ENCODING_DELTA_ZSTD
-    pick(_ENCODINGS, encoding, f"{field}.encoding")
+    codec = pick(ENCODINGS, encoding, f"{field}.encoding")
     alpha = frame_format.alpha_mode or frame_pb2.ALPHA_MODE_STRAIGHT
     pick({frame_pb2.ALPHA_MODE_STRAIGHT: True}, alpha, f"{field}.alpha_mode")
     interval = frame_format.keyframe_interval or DEFAULT_KEYFRAME_INTERVAL
     _check_range(interval, 1, MAX_KEYFRAME_INTERVAL, f"{field}.keyframe_interval")
     window = frame_format.reference_window_bytes
     _check_range(window, 0, LIMITS.max_reference_window_bytes, f"{field}.reference_window_bytes")
+    _check_range(frame_format.dead_band, 0, MAX_DEAD_BAND, f"{field}.dead_band")
+    _check_range(frame_format.quality, 0, MAX_QUALITY, f"{field}.quality")
     return frame_pb2.FrameFormat(
         encoding=encoding,
         width_px=view.width,
@@ -197,17 +202,28 @@ def complete_format(frame_format: frame_pb2.FrameFormat, canvas_side: int) -> fr
         alpha_mode=alpha,
         keyframe_interval=interval,
         reference_window_bytes=window,
+        dead_band=frame_format.dead_band if codec is FrameEncoding.DELTA_ZSTD else 0,
+        quality=_quality(codec, frame_format.quality),
     )
+
+
+def _quality(codec: FrameEncoding, asked: int) -> int:
+    """The quality that a codec works with; 0 where it has none or is lossless."""
+    if codec is FrameEncoding.JPEG_ALPHA:
+        return asked or DEFAULT_JPEG_QUALITY
+    return asked if codec is FrameEncoding.WEBP else 0
 
 
 def encoder_for(frame_format: frame_pb2.FrameFormat) -> FrameEncoder:
     """Return the encoder of a completed frame format."""
     return FrameEncoder(
-        _ENCODINGS[frame_format.encoding],
+        ENCODINGS[frame_format.encoding],
         frame_format.width_px,
         frame_format.height_px,
         keyframe_interval=frame_format.keyframe_interval,
         reference_window_bytes=frame_format.reference_window_bytes,
+        dead_band=frame_format.dead_band,
+        quality=frame_format.quality,
     )
 
 

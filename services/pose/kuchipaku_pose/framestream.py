@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -86,6 +87,12 @@ class StreamStatistics:
     references: int = 0
     clamped_values: int = 0
     frame_bytes: int = 0
+    encoding: str = ""
+    """Name of the frames' encoding, once there is a stream."""
+    encode_s: float = 0.0
+    """CPU time that coding took."""
+    lateness_s: list[float] = field(default_factory=list)
+    """How late real-time frames were when coded, since this was last emptied; 0: in time."""
     stages: dict[str, StageTotals] = field(default_factory=dict)
 
 
@@ -162,6 +169,7 @@ class FrameStream:
         self._first_offset_s = 0.0
         self._free_at = -math.inf
         self.statistics = statistics
+        statistics.encoding = str(encoder.encoding)
 
     @property
     def epoch(self) -> int:
@@ -242,10 +250,12 @@ class FrameStream:
         if not chosen:
             return []
         self._credit.spend(len(chosen))
-        encoder = self._encoder
-        coded = await self._lane.call(
-            lambda: [encoder.encode(frame.pixels, frame.key) for _, frame in chosen]
-        )
+        pictures = [frame for _, frame in chosen]
+        coded, seconds = await self._lane.call(lambda: _encode(self._encoder, pictures))
+        self.statistics.encode_s += seconds
+        if self._real_time is not None:
+            now = self._clock()
+            self.statistics.lateness_s += [max(0.0, now - self._due(p)) for p, _ in chosen]
         for frame in coded:
             self.statistics.references += frame.same_as_frame_id is not None
             self.statistics.frame_bytes += frame.size_bytes
@@ -333,3 +343,12 @@ class FrameStream:
             return None
         # A pose that became known late is the speech's lateness, not that of the rendering.
         return max(self._due(posed), posed.known_at) + self._real_time.late_tolerance_s
+
+
+def _encode(
+    encoder: FrameEncoder, frames: Sequence[RenderedFrame]
+) -> tuple[list[CodedFrame], float]:
+    """Code ``frames`` in order, on a worker's thread; also return the CPU time it took."""
+    started = time.thread_time()
+    coded = [encoder.encode(frame.pixels, frame.key) for frame in frames]
+    return coded, time.thread_time() - started

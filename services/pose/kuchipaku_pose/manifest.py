@@ -19,7 +19,8 @@ what to keep per character, what to keep per pose and what to compute again.
 
 Every tensor is float32 with the batch as its first, dynamic axis. The tensor ``canvas`` is
 (N, 4, size, size), RGBA in the declared convention; a pose input is (N, stop - start); the output
-tensor is (N, 4, size, size).
+tensor is (N, 4, size, size). A model that sees a part of the canvas alone says so by
+``"window": {"left", "top", "size"}``, and its tensors have the size of the window.
 """
 
 from __future__ import annotations
@@ -45,10 +46,35 @@ class Convention(StrEnum):
 
     PREMULTIPLIED_SRGB = "premultiplied_srgb"
     """RGBA in [0, 1], sRGB-encoded colour multiplied by alpha. The starter's."""
+    STRAIGHT_LINEAR = "straight_linear"
+    """RGBA in [-1, 1], linear light, straight alpha; all four are -1 where alpha is 0.
+    Talking-head-anime 2 and 3."""
+    STRAIGHT_LINEAR_UNMASKED = "straight_linear_unmasked"
+    """The same, with the colours under alpha 0 kept. Talking-head-anime 1."""
+    PREMULTIPLIED_LINEAR = "premultiplied_linear"
+    """RGBA in [-1, 1], linear light multiplied by alpha. Talking-head-anime 4."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CanvasWindow(_Part):
+    """The square part of the canvas that a model sees; frames keep the canvas around it."""
+
+    left: int = Field(ge=0)
+    top: int = Field(ge=0)
+    size: int = Field(ge=16)
+
+    @property
+    def rows(self) -> slice:
+        """Rows of the canvas."""
+        return slice(self.top, self.top + self.size)
+
+    @property
+    def columns(self) -> slice:
+        """Columns of the canvas."""
+        return slice(self.left, self.left + self.size)
 
 
 class CanvasSpec(_Part):
@@ -57,6 +83,20 @@ class CanvasSpec(_Part):
     size: int = Field(ge=16, le=1024)
     """Side of the square canvas in pixels."""
     convention: Convention
+    window: CanvasWindow | None = None
+    """The part that the tensor ``canvas`` and the output hold; None: all of it."""
+
+    @model_validator(mode="after")
+    def _check_window(self) -> CanvasSpec:
+        window = self.window
+        if window and max(window.left, window.top) + window.size > self.size:
+            raise ValueError("the window must lie within the canvas")
+        return self
+
+    @property
+    def tensor_size(self) -> int:
+        """Side of the tensor ``canvas`` and of the output in pixels."""
+        return self.window.size if self.window else self.size
 
 
 class OutputSpec(_Part):
@@ -73,6 +113,8 @@ class Parameter(_Part):
     minimum: float
     maximum: float
     neutral: float
+    moved_by: Name | None = None
+    """The animated parameter that moves this one; None: the one of the same name, if any."""
 
     @model_validator(mode="after")
     def _check_range(self) -> Parameter:
@@ -116,6 +158,16 @@ class Stage(_Part):
     """The model-wide name of each output of the graph."""
 
 
+class Verification(_Part):
+    """How far the stages are from the networks that they were made of; the range is -1 to 1."""
+
+    against: Text
+    """What the pack was compared with."""
+    poses: int = Field(ge=1)
+    max_error: float = Field(ge=0)
+    mean_error: float = Field(ge=0)
+
+
 class Manifest(_Part):
     """A whole manifest; construction checks that the stages fit together.
 
@@ -127,6 +179,7 @@ class Manifest(_Part):
     name: Name
     version: Text
     family: Name
+    variant: Name | None = None
     licence: Text
     attribution: Text
     canvas: CanvasSpec
@@ -136,6 +189,10 @@ class Manifest(_Part):
     output: OutputSpec
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=64)
     """In an order in which each stage reads only what stands before it."""
+    sources: dict[Name, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] | None = None
+    """SHA-256 of the weight files that the pack was made of, by network."""
+    verification: Verification | None = None
+    """What the importer measured."""
 
     @model_validator(mode="after")
     def _check_graph(self) -> Manifest:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kuchipaku_pose.engine import EngineMemory, StageTotals
 from kuchipaku_pose.framestream import StreamStatistics
 from kuchipaku_pose.scheduler import Scheduler
 from kuchipaku_runtime import Metrics
+
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+LATENESS_BUCKETS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 1.0)
 
 
 class PoseMetrics:
@@ -23,7 +27,12 @@ class PoseMetrics:
         self._references = metrics.counter(
             "reference_frames_total", "Frames sent as references to earlier ones."
         )
-        self._bytes = metrics.counter("frame_bytes_total", "Coded frame data made.")
+        self._bytes = metrics.counter(
+            "frame_bytes_total", "Coded frame data made, by encoding.", ("encoding",)
+        )
+        self._encode_seconds = metrics.counter(
+            "frame_encode_seconds_total", "CPU time of coding frames, by encoding.", ("encoding",)
+        )
         self._stage_seconds = metrics.counter(
             "stage_seconds_total", "Run time of a stage.", ("stage",)
         )
@@ -31,7 +40,18 @@ class PoseMetrics:
             "stage_uses_total", "Uses of a stage by result: run or hit.", ("stage", "result")
         )
         self._wait = metrics.histogram(
-            "queue_wait_seconds", "Time of a frame in the queue before a worker took it."
+            "queue_wait_seconds", "Time of a frame in the queue, all its stages together."
+        )
+        self._batch = metrics.histogram(
+            "batch_frames", "Frames of one run of a stage.", ("stage",), BATCH_BUCKETS
+        )
+        self._run_seconds = metrics.histogram(
+            "stage_run_seconds", "Duration of one run of a stage.", ("stage",)
+        )
+        self._lateness = metrics.histogram(
+            "frame_lateness_seconds",
+            "How late real-time frames were when coded; 0: in time. Dropped ones are not in it.",
+            buckets=LATENESS_BUCKETS,
         )
         held = metrics.gauge("memory_bytes", "Memory of results kept, by kind.", ("kind",))
         held.labels("characters").set_function(lambda: memory.characters.statistics().nbytes)
@@ -41,6 +61,16 @@ class PoseMetrics:
     def observe_wait(self, wait_s: float) -> None:
         """Count a frame's time in the queue."""
         self._wait.observe(wait_s)
+
+    def observe_run(self, stage: str, frames: int, seconds: float) -> None:
+        """Count one run of a stage."""
+        self._batch.labels(stage).observe(frames)
+        self._run_seconds.labels(stage).observe(seconds)
+
+    def observe_lateness(self, lateness_s: Sequence[float]) -> None:
+        """Count how late live frames were."""
+        for late_s in lateness_s:
+            self._lateness.observe(late_s)
 
     def watch(self, scheduler: Scheduler) -> None:
         """Report the state of ``scheduler``."""
@@ -60,7 +90,10 @@ class PoseMetrics:
         self._frames.labels("cached").inc(cached)
         self._frames.labels("dropped").inc(now.dropped - before.dropped)
         self._references.inc(now.references - before.references)
-        self._bytes.inc(now.frame_bytes - before.frame_bytes)
+        if now.encoding:
+            label = now.encoding.lower()
+            self._bytes.labels(label).inc(now.frame_bytes - before.frame_bytes)
+            self._encode_seconds.labels(label).inc(now.encode_s - before.encode_s)
         for stage, totals in now.stages.items():
             old = before.stages.get(stage, StageTotals())
             self._stage_seconds.labels(stage).inc(totals.seconds - old.seconds)
@@ -81,3 +114,5 @@ class StreamMeter:
         now = replace(self._statistics, stages=dict(self._statistics.stages))
         self._metrics.add(self._counted, now)
         self._counted = now
+        self._metrics.observe_lateness(self._statistics.lateness_s)
+        self._statistics.lateness_s.clear()

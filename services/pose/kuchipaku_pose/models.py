@@ -102,7 +102,7 @@ def load_models(
 def open_model(folder: Path, options: EngineOptions, memory: EngineMemory) -> PoseModel:
     """Load the pack in ``folder`` and open its engine; raises as `load_models` does."""
     pack = load_pack(folder)
-    names = [parameter.name for parameter in pack.manifest.parameters]
+    names = [p.moved_by or p.name for p in pack.manifest.parameters]
     try:
         mouth_map = _mouth_map(pack.manifest.mouth_map, names)
     except InvalidArgumentError as error:

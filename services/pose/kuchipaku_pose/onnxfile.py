@@ -22,7 +22,8 @@ _EXTERNAL = 1
 """``onnx.TensorProto.EXTERNAL``."""
 
 _Field = descriptor_pb2.FieldDescriptorProto
-_STRING, _INT32, _INT64 = _Field.TYPE_STRING, _Field.TYPE_INT32, _Field.TYPE_INT64
+_STRING, _BYTES = _Field.TYPE_STRING, _Field.TYPE_BYTES
+_INT32, _INT64 = _Field.TYPE_INT32, _Field.TYPE_INT64
 _ONE, _MANY = _Field.LABEL_OPTIONAL, _Field.LABEL_REPEATED
 
 _SCHEMA: dict[str, list[tuple[str, int, int, int | str]]] = {
@@ -35,17 +36,30 @@ _SCHEMA: dict[str, list[tuple[str, int, int, int | str]]] = {
         ("output", 12, _MANY, "ValueInfo"),
         ("sparse_initializer", 15, _MANY, "SparseTensor"),
     ],
-    "Node": [("op_type", 4, _ONE, _STRING), ("attribute", 5, _MANY, "Attribute")],
+    "Node": [
+        ("input", 1, _MANY, _STRING),
+        ("output", 2, _MANY, _STRING),
+        ("op_type", 4, _ONE, _STRING),
+        ("attribute", 5, _MANY, "Attribute"),
+    ],
     "Attribute": [
+        ("name", 1, _ONE, _STRING),
+        ("i", 3, _ONE, _INT64),
+        ("s", 4, _ONE, _BYTES),
         ("t", 5, _ONE, "Tensor"),
         ("g", 6, _ONE, "Graph"),
+        ("ints", 8, _MANY, _INT64),
         ("tensors", 10, _MANY, "Tensor"),
         ("graphs", 11, _MANY, "Graph"),
+        ("type", 20, _ONE, _INT32),
         ("sparse_tensor", 22, _ONE, "SparseTensor"),
         ("sparse_tensors", 23, _MANY, "SparseTensor"),
     ],
     "Tensor": [
+        ("dims", 1, _MANY, _INT64),
+        ("data_type", 2, _ONE, _INT32),
         ("name", 8, _ONE, _STRING),
+        ("raw_data", 9, _ONE, _BYTES),
         ("external_data", 13, _MANY, "Entry"),
         ("data_location", 14, _ONE, _INT32),
     ],
@@ -104,16 +118,25 @@ class GraphSignature:
     external_locations: tuple[str, ...]
 
 
+def parse_model(data: bytes) -> Any:
+    """Return ``data`` as a message with the fields above.
+
+    Raises:
+        OnnxFormatError: the bytes are not such a message.
+    """
+    try:
+        return _Model.FromString(data)
+    except DecodeError as error:
+        raise OnnxFormatError("not an ONNX model: the protobuf message does not parse") from error
+
+
 def read_signature(data: bytes) -> GraphSignature:
     """Return the signature of the ONNX model ``data``.
 
     Raises:
         OnnxFormatError: the bytes are not a protobuf message with an ONNX graph that has outputs.
     """
-    try:
-        model = _Model.FromString(data)
-    except DecodeError as error:
-        raise OnnxFormatError("not an ONNX model: the protobuf message does not parse") from error
+    model = parse_model(data)
     if not model.graph.output:
         raise OnnxFormatError("not an ONNX model: no graph with outputs")
     weights = {tensor.name for tensor in model.graph.initializer}

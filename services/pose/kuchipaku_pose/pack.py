@@ -73,7 +73,7 @@ def load_pack(folder: Path | str) -> ModelPack:
             have the inputs and outputs that the manifest says.
     """
     root = Path(folder)
-    manifest = _read_manifest(root)
+    manifest = read_manifest(root)
     graphs = {stage.name: _read_graph(root, stage) for stage in manifest.stages}
     for stage in manifest.stages:
         _check_signature(root, manifest, stage, graphs[stage.name])
@@ -92,7 +92,7 @@ def discover_packs(folders: Iterable[Path | str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in map(Path, folders):
         for candidate in _candidates(folder):
-            name = _read_manifest(candidate).name
+            name = read_manifest(candidate).name
             if name in found and not found[name].samefile(candidate):
                 raise ModelPackError(
                     candidate, f"another pack found earlier has the name {name!r} too"
@@ -115,7 +115,12 @@ def _candidates(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if (path / MANIFEST_NAME).is_file())
 
 
-def _read_manifest(root: Path) -> Manifest:
+def read_manifest(root: Path) -> Manifest:
+    """Read the manifest of the pack in ``root``; its files are not looked at.
+
+    Raises:
+        ModelPackError: it is missing or wrong.
+    """
     path = root / MANIFEST_NAME
     try:
         with path.open("rb") as file:
@@ -194,7 +199,7 @@ def _names_problem(what: str, declared: set[str], actual: set[str]) -> str | Non
 
 
 def _shape_problem(manifest: Manifest, stage: Stage, signature: GraphSignature) -> str | None:
-    side = manifest.canvas.size
+    side = manifest.canvas.tensor_size
     picture = (4, side, side)
     for name, source in stage.inputs.items():
         expected: tuple[int, ...] | None = None

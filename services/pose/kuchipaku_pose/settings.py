@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from kuchipaku_pose.calibrate import Wishes
 from kuchipaku_pose.defaults import CHARACTER_MEMORY_MIB, FRAME_MEMORY_MIB, STAGE_MEMORY_MIB
+from kuchipaku_pose.engine import EngineOptions
 from kuchipaku_pose.posespace import MAX_QUANTUM
+from kuchipaku_pose.providers import ProviderName
 from kuchipaku_runtime import ServiceSettings, service_config
+
+AUTO: Final = "auto"
+Count = Annotated[int, Field(ge=1, le=256)] | Literal["auto"]
 
 
 def default_model_folders() -> tuple[Path, ...]:
@@ -46,21 +53,54 @@ class PoseSettings(ServiceSettings):
     default_model: str | None = Field(
         default=None, description="Model of requests that name none; by default the first found."
     )
-    provider: str = Field(
-        default="CPUExecutionProvider",
-        description="onnxruntime execution provider. One that is not there is an error.",
+    # Literals and not the enumeration: the command line would take its names for values.
+    provider: Literal["cpu", "openvino", "cuda", "tensorrt"] = Field(
+        default="cpu",
+        description="Where networks run: cpu, openvino, cuda or tensorrt.",
     )
-    workers: int = Field(
-        default=0,
+    provider_fallback: bool = Field(
+        default=False,
+        description="Whether the CPU takes over where the provider cannot be had; else an error.",
+    )
+    device: int = Field(default=0, ge=0, description="Number of the GPU; one process for each.")
+    workers: Count = Field(
+        default=AUTO,
+        description="Threads that render side by side. auto: measured at the start.",
+    )
+    threads_per_run: Count = Field(
+        default=AUTO,
+        description="Threads of one network's run on a CPU. auto: measured at the start.",
+    )
+    max_batch: Count = Field(
+        default=AUTO,
+        description=(
+            "Most frames in one run, where memory allows it. auto: measured at the start on "
+            "GPUs; 1 on CPUs, where batches cost more than they gain."
+        ),
+    )
+    max_queue_delay_s: float = Field(
+        default=0.002,
         ge=0,
-        le=256,
-        description="Threads that render side by side; 0: as many as this process has CPUs.",
+        le=1,
+        description="How long a frame may wait for others to share its batches, if over 1.",
     )
-    threads_per_run: int = Field(
-        default=1, ge=1, le=256, description="Threads of one network's run."
+    device_workers: int = Field(
+        default=1, ge=1, le=16, description="Threads that feed a GPU; the workers do the rest."
     )
-    max_batch: int = Field(
-        default=1, ge=1, le=256, description="Most frames in one run; pays on GPUs only."
+    calibration_s: float = Field(
+        default=0.15,
+        ge=0,
+        le=60,
+        description=(
+            "Time of one of up to three measurements of each way to run that is tried for auto. "
+            "0: no measuring; one run of one frame on one thread for each CPU."
+        ),
+    )
+    openvino_bfloat16: bool = Field(
+        default=False, description="Let OpenVINO compute in bfloat16: faster, less exact."
+    )
+    tensorrt_cache: Path | None = Field(
+        default=None, description="Folder where TensorRT keeps built engines; none: built anew."
     )
     max_streams: int = Field(
         default=32, ge=1, description="Calls served at a time; more are refused."
@@ -98,10 +138,35 @@ class PoseSettings(ServiceSettings):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
         return value
 
-    def worker_count(self) -> int:
-        """Return the number of render threads."""
-        if self.workers:
-            return self.workers
-        # Absent on macOS; where it exists it knows of taskset and of pinned containers.
-        allowed = getattr(os, "sched_getaffinity", None)
-        return len(allowed(0)) if allowed else os.cpu_count() or 1
+    @property
+    def on_gpu(self) -> bool:
+        """Whether networks run on a GPU."""
+        return ProviderName(self.provider).is_gpu
+
+    def engine_options(self) -> EngineOptions:
+        """Return what engines are opened with, before `wishes` are settled."""
+        return EngineOptions(
+            provider=self.provider,
+            device=self.device,
+            allow_fallback=self.provider_fallback,
+            bfloat16=self.openvino_bfloat16,
+            engine_cache=str(self.tensorrt_cache) if self.tensorrt_cache else None,
+        )
+
+    def wishes(self) -> Wishes:
+        """Return what is given about concurrency."""
+        given = Wishes(*map(_given, (self.workers, self.threads_per_run, self.max_batch)))
+        if self.on_gpu:
+            return replace(given, workers=given.workers or cpu_count(), threads=given.threads or 1)
+        return replace(given, max_batch=given.max_batch or 1)
+
+
+def cpu_count() -> int:
+    """Return the number of CPUs that this process may use."""
+    # Absent on macOS; where it exists it knows of taskset and of pinned containers.
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def _given(count: int | str) -> int | None:
+    return count if isinstance(count, int) else None

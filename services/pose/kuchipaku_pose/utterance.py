@@ -7,12 +7,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kuchipaku.type.v1 import animation_pb2
 from kuchipaku_animation import (
+    THA_MOUTH_MAP,
     AnimationOptions,
     ExpressionKey,
     MouthCue,
+    MouthMap,
     PoseTrack,
     PoseTrackBuilder,
     frame_count,
@@ -56,11 +59,29 @@ def complete_animation(
     pick(_MOUTHS, complete.mouth_animation, f"{field}.mouth_animation")
     pick(_MOTIONS, complete.motion, f"{field}.motion")
     complete.expression = expression_of(options.expression, f"{field}.expression")
+    mouth_of(options, THA_MOUTH_MAP, field)
     if options.HasField("quantum"):
         check_quantum(options.quantum, field=f"{field}.quantum")
     else:
         complete.quantum = default_quantum
     return complete
+
+
+def mouth_of(options: animation_pb2.AnimationOptions, model_map: MouthMap, field: str) -> MouthMap:
+    """The model's mouth map with the character's own shapes.
+
+    Raises:
+        InvalidArgumentError: MOUTH_MAP_INVALID; the field lies below ``field``.mouth_overrides.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    for letter, override in options.mouth_overrides.items():
+        change: dict[str, Any] = {"weights": dict(override.weights)} if override.weights else {}
+        if override.HasField("dominance"):
+            change["dominance"] = override.dominance
+        if override.HasField("loudness_sensitivity"):
+            change["loudness_sensitivity"] = override.loudness_sensitivity
+        changes[letter] = change
+    return model_map.overridden(changes, where=f"{field}.mouth_overrides")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +217,7 @@ class Utterance:
     def _make_builder(self) -> PoseTrackBuilder:
         return PoseTrackBuilder(
             _animation_options(self._opening.options, self._opening.seed),
-            self._model.mouth_map,
+            mouth_of(self._opening.options, self._model.mouth_map, "animation"),
             first_frame=self._first_frame,
         )
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
-from kuchipaku_pose.conventions import Picture
+from kuchipaku_pose.conventions import Picture, Tensor, tensor_to_picture
+from kuchipaku_pose.manifest import Convention
 
 MIN_SIDE_PX = LIMITS.min_frame_side_px
 MAX_SIDE_PX = LIMITS.max_frame_side_px
@@ -48,6 +49,29 @@ class View:
         )
         scaled = Image.fromarray(window).resize((self.width, self.height), resample)
         return np.array(scaled)
+
+    def show(self, tensor: Tensor, convention: Convention) -> Picture:
+        """Return the window of a canvas (4, S, S) as a picture (height, width, 4).
+
+        Where pixels are averaged in whole blocks this is done before they become bytes: a third
+        of the work of `apply` for half the size, and nothing is rounded twice.
+        """
+        if convention is Convention.PREMULTIPLIED_SRGB and self._halves_exactly():
+            return tensor_to_picture(self._pooled(tensor), convention)
+        return self.apply(tensor_to_picture(tensor, convention))
+
+    def _pooled(self, tensor: Tensor) -> Tensor:
+        """Return the window's means over blocks; colours weigh as much as they are seen."""
+        rows = slice(self.top, self.top + self.crop_height)
+        columns = slice(self.left, self.left + self.crop_width)
+        window = tensor[:, rows, columns]
+        down, across = self.crop_height // self.height, self.crop_width // self.width
+        blocks = [window[:, y::down, x::across] for y in range(down) for x in range(across)]
+        total = blocks[0].copy()
+        for block in blocks[1:]:
+            total += block
+        total *= np.float32(1 / len(blocks))
+        return total
 
     def _is_whole(self, picture: Picture) -> bool:
         return (self.crop_height, self.crop_width) == picture.shape[:2]

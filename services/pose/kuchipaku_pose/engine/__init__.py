@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from kuchipaku_pose.engine.core import PIXELS_STAGE, Engine
+from kuchipaku_pose.engine.core import Engine
 from kuchipaku_pose.engine.evaluate import Character, StageUse
+from kuchipaku_pose.engine.frames import PIXELS_STAGE, FrameWork
 from kuchipaku_pose.engine.memo import Memo, MemoStatistics
 from kuchipaku_pose.engine.plan import Plan, StagePlan, build_plan
 from kuchipaku_pose.engine.sessions import CPU_PROVIDER
@@ -25,6 +26,7 @@ __all__ = [
     "EngineOptions",
     "EngineStatistics",
     "FrameRequest",
+    "FrameWork",
     "Memo",
     "MemoStatistics",
     "Plan",

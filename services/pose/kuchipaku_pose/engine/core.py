@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import threading
-import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kuchipaku_contract.errors import InvalidArgumentError
-from kuchipaku_pose.conventions import Picture, picture_to_tensor, tensor_to_picture
-from kuchipaku_pose.engine.evaluate import Character, Evaluation, Point, StageUse
+from kuchipaku_pose.conventions import Picture, picture_to_tensor
+from kuchipaku_pose.engine.evaluate import (
+    Character,
+    Point,
+    PointWork,
+    Stages,
+    StageUnit,
+    Tensors,
+)
+from kuchipaku_pose.engine.frames import PIXELS_STAGE, FrameMaker, FrameWork
 from kuchipaku_pose.engine.memo import Memo
-from kuchipaku_pose.engine.packed import PackedPicture, pack
 from kuchipaku_pose.engine.plan import build_plan
+from kuchipaku_pose.engine.probe import largest_batch
 from kuchipaku_pose.engine.selftest import check_outputs, probe_picture, probe_poses
-from kuchipaku_pose.engine.sessions import CPU_PROVIDER, StageSession, Tensors
+from kuchipaku_pose.engine.sessions import CPU_PROVIDER, Sessions, open_sessions
 from kuchipaku_pose.engine.types import (
     EngineMemory,
     EngineOptions,
@@ -26,15 +36,20 @@ from kuchipaku_pose.engine.types import (
     RenderedFrame,
     StageTotals,
 )
-from kuchipaku_pose.manifest import CANVAS, PoseInput
+from kuchipaku_pose.manifest import CANVAS
 from kuchipaku_pose.pack import ModelPack
 from kuchipaku_pose.posespace import PoseSpace
+from kuchipaku_pose.providers import Provider, ProviderOptions, Row, StageSession, to_host
+from kuchipaku_pose.providers.devicememory import DeviceMemory
+from kuchipaku_pose.work import drive
 
-Sessions = Mapping[str, StageSession]
+_LOG = logging.getLogger(__name__)
+
 Tensor = NDArray[np.float32]
+ObserveRun = Callable[[str, int, float], object]
+"""Told each run's stage, rows and seconds, from the thread that ran it."""
 
-PIXELS_STAGE = "pixels"
-"""Name under which the conversion of the output tensor to a picture, and its packing, count."""
+__all__ = ["PIXELS_STAGE", "Engine", "ObserveRun"]
 
 
 class Engine:
@@ -51,6 +66,7 @@ class Engine:
         Raises:
             FailedPreconditionError: a graph or the provider cannot be used.
             InternalError: SELF_TEST_FAILED.
+            ValueError: no such provider.
         """
         self.pack = pack
         self.options = options or EngineOptions()
@@ -58,16 +74,15 @@ class Engine:
         self.space = PoseSpace(pack.manifest.parameters)
         self._plan = build_plan(pack.manifest)
         self._key: Hashable = (pack.manifest.name, pack.manifest.version, id(self))
-        self._sessions = self._open(self.options.provider)
+        self._provider = Provider(self.options.provider_options())
+        self._sessions = open_sessions(pack, self._plan, self._provider)
         self._lock = threading.Lock()
         self._totals: dict[str, StageTotals] = {}
         self._frames = self._cached_frames = 0
-        self._self_test()
-
-    @property
-    def max_batch(self) -> int:
-        """Most points in one run."""
-        return self.options.max_batch
+        self.observe_run: ObserveRun | None = None
+        stages = self._stages(self._sessions, self.memory.stages)
+        self._maker = FrameMaker(stages, self.memory.frames, pack.manifest, self._account)
+        self.check()
 
     @property
     def canvas_side(self) -> int:
@@ -104,42 +119,43 @@ class Engine:
         if lookup.pending is not None:
             return lookup.pending.result()
         try:
-            character = self._prepare(sha256, picture, self._sessions)
+            character = self._prepare(sha256, picture, self._sessions, self._provider)
         except BaseException as error:
             memo.abandon(key, error)
             raise
         memo.publish(key, character, character.nbytes)
         return character
 
-    def render(self, requests: Sequence[FrameRequest]) -> list[RenderedFrame]:
-        """Render ``requests``, in order; equal ones are computed once.
+    def prepare_tensor(self, canvas: Tensor) -> Character:
+        """Prepare what is already the float32 tensor (4, S, S) that the networks take.
+
+        The character is not remembered.
+        """
+        digest = hashlib.sha256(canvas.tobytes()).hexdigest()
+        return self._prepare_tensor(f"tensor-{digest}", canvas, self._sessions, self._provider)
+
+    def output(self, character: Character, pose: Tensor) -> Tensor:
+        """Return the last network's output, float32 (4, S, S), as the networks give it.
 
         Raises:
             InternalError: a stage failed.
         """
-        memo = self.memory.frames
-        frames: list[RenderedFrame | None] = [None] * len(requests)
-        claimed: dict[Hashable, list[int]] = {}
-        waiting: list[tuple[Future[PackedPicture], Hashable, int]] = []
-        # All keys before the first claim: a claim must be settled, whatever a request holds.
-        for i, key in enumerate([self._frame_key(request) for request in requests]):
-            if key in claimed:
-                claimed[key].append(i)
-                continue
-            lookup = memo.claim(key)
-            if lookup.value is not None:
-                frames[i] = RenderedFrame(lookup.value.unpack(), cached=True, key=key, uses=())
-            elif lookup.pending is not None:
-                waiting.append((lookup.pending, key, i))
-            else:
-                claimed[key] = [i]
-        self._render_claimed(requests, claimed, frames)
-        for pending, key, i in waiting:
-            pixels = pending.result().unpack()
-            frames[i] = RenderedFrame(pixels, cached=True, key=key, uses=())
-        finished = [frame for frame in frames if frame is not None]
-        self._account(finished)
-        return finished
+        name = self.pack.manifest.output.tensor
+        work = PointWork(self._maker.stages, Point(character, pose), name)
+        output: Tensor = to_host(drive([work])[0])[0]
+        return output
+
+    def work(self, request: FrameRequest) -> FrameWork:
+        """Return ``request`` as work for a scheduler; its result is a `RenderedFrame`."""
+        return FrameWork(self._maker, request)
+
+    def render(self, requests: Sequence[FrameRequest]) -> list[RenderedFrame]:
+        """Render ``requests`` on this thread, in order; equal ones are computed once.
+
+        Raises:
+            InternalError: a stage failed.
+        """
+        return drive([self.work(request) for request in requests])
 
     def statistics(self) -> EngineStatistics:
         """Return the counters."""
@@ -153,106 +169,118 @@ class Engine:
                 self.memory.characters.statistics(),
             )
 
-    def _open(self, provider: str) -> Sessions:
-        return {
-            stage.name: StageSession(
-                stage.name,
-                self.pack.graphs[stage.name],
-                provider=provider,
-                threads=self.options.threads_per_run,
-            )
-            for stage in self._plan.stages
-        }
+    def check(self) -> None:
+        """Render two poses of a made-up picture, past all memory, and compare with the CPU.
 
-    def _frame_key(self, request: FrameRequest) -> Hashable:
-        pose = self._plan.depends.key(request.pose)
-        return self._key, request.character.sha256, pose, request.view
+        Where batches are allowed the poses share one; the CPU renders them one by one.
 
-    def _render_claimed(
-        self,
-        requests: Sequence[FrameRequest],
-        claimed: dict[Hashable, list[int]],
-        frames: list[RenderedFrame | None],
-    ) -> None:
-        if not claimed:
-            return
-        unsettled = dict(claimed)
-        output = self.pack.manifest.output
-        try:
-            leaders = [requests[members[0]] for members in claimed.values()]
-            points = [Point(request.character, request.pose) for request in leaders]
-            evaluation = self._evaluation(points, self._sessions, self.memory.stages)
-            evaluation.require(output.tensor, range(len(points)))
-            for rank, (key, members) in enumerate(claimed.items()):
-                started = time.perf_counter()
-                tensor = evaluation.tensor(output.tensor, rank)[0]
-                pixels = leaders[rank].view.apply(tensor_to_picture(tensor, output.convention))
-                pixels.setflags(write=False)
-                packed = pack(pixels)
-                seconds = time.perf_counter() - started
-                conversion = StageUse(PIXELS_STAGE, hit=False, seconds=seconds)
-                self.memory.frames.publish(key, packed, packed.nbytes)
-                del unsettled[key]
-                frames[members[0]] = RenderedFrame(
-                    pixels, cached=False, key=key, uses=(*evaluation.uses[rank], conversion)
-                )
-                for i in members[1:]:
-                    frames[i] = RenderedFrame(pixels, cached=True, key=key, uses=())
-        except BaseException as error:
-            for key in unsettled:
-                self.memory.frames.abandon(key, error)
-            raise
-
-    def _evaluation(
-        self, points: Sequence[Point], sessions: Sessions, memo: Memo[Tensors]
-    ) -> Evaluation:
-        return Evaluation(
-            self._key, self._plan, sessions, memo, points, max_batch=self.options.max_batch
-        )
-
-    def _self_test(self) -> None:
-        side = self.canvas_side
-        picture = probe_picture(side)
-
-        def renderer(sessions: Sessions) -> Callable[[Tensor], Tensor]:
-            character = self._prepare("", picture, sessions)
-
-            def render(pose: Tensor) -> Tensor:
-                name = self.pack.manifest.output.tensor
-                evaluation = self._evaluation([Point(character, pose)], sessions, Memo(0))
-                evaluation.require(name, [0])
-                return evaluation.tensor(name, 0)
-
-            return render
-
-        on_cpu = self.options.provider == CPU_PROVIDER
-        check_outputs(
-            probe_poses(self.space),
-            renderer(self._sessions),
+        Raises:
+            InternalError: SELF_TEST_FAILED, or a stage failed.
+        """
+        side = self.pack.manifest.canvas.tensor_size
+        options, poses = self._provider.options, probe_poses(self.space)
+        reference: list[Tensor] = []
+        if options.name != CPU_PROVIDER or options.io_binding or self.options.max_batch > 1:
+            cpu = Provider(ProviderOptions(threads=options.threads))
+            render = self._prober(open_sessions(self.pack, self._plan, cpu), cpu)
+            reference = [render([pose])[0] for pose in poses]
+        difference = check_outputs(
+            self._prober(self._sessions, self._provider)(poses),
             (1, 4, side, side),
-            None if on_cpu else renderer(self._open(CPU_PROVIDER)),
+            reference,
+            rounded=options.bfloat16,
+        )
+        _LOG.info(
+            "self-test passed",
+            extra={"model": self.pack.name, "provider": options.name, "difference": difference},
         )
 
-    def _prepare(self, sha256: str, picture: Picture, sessions: Sessions) -> Character:
-        tensors: Tensors = {
-            CANVAS: picture_to_tensor(picture, self.pack.manifest.canvas.convention)[None]
+    def fit_batches(self, memory: DeviceMemory | None, side_by_side: int = 1) -> dict[str, int]:
+        """Lower each stage's largest batch to what memory allows; return them by stage.
+
+        Args:
+            memory: what runs take; None if nobody can tell.
+            side_by_side: runs that may be at work at the same time.
+
+        Raises:
+            InternalError: a stage cannot even run for one row.
+        """
+        stages = self._maker.stages
+        picture = probe_picture(self.canvas_side)
+        character = self._prepare("", picture, self._sessions, self._provider)
+        point = Point(character, probe_poses(self.space)[1])
+        work = PointWork(replace(stages, memo=Memo(0)), point, self.pack.manifest.output.tensor)
+        drive([work])
+        for unit in stages.units.values():
+            if unit.max_batch > 1 and not unit.plan.image_only:
+                run = partial(_run_copies, unit.session, work.row(unit.plan))
+                unit.max_batch = largest_batch(
+                    run, unit.max_batch, memory, side_by_side=side_by_side
+                )
+        return {name: unit.max_batch for name, unit in stages.units.items()}
+
+    def _prober(
+        self, sessions: Sessions, provider: Provider
+    ) -> Callable[[Sequence[Tensor]], list[Tensor]]:
+        stages = self._stages(sessions, Memo(0), observed=False)
+        character = self._prepare("", probe_picture(self.canvas_side), sessions, provider)
+        name = self.pack.manifest.output.tensor
+
+        def render(poses: Sequence[Tensor]) -> list[Tensor]:
+            points = [Point(character, pose) for pose in poses]
+            return [to_host(v) for v in drive([PointWork(stages, p, name) for p in points])]
+
+        return render
+
+    def _stages(self, sessions: Sessions, memo: Memo[Tensors], *, observed: bool = True) -> Stages:
+        units = {
+            plan.name: StageUnit(
+                plan,
+                sessions[plan.name],
+                max_batch=self.options.max_batch,
+                on_device=self._provider.options.name.is_gpu,
+                observe=self._observed if observed else None,
+            )
+            for plan in self._plan.stages
         }
+        return Stages(self._key, self._plan, memo, units)
+
+    def _observed(self, stage: str, rows: int, seconds: float) -> None:
+        if self.observe_run is not None:
+            self.observe_run(stage, rows, seconds)
+
+    def _prepare(
+        self, sha256: str, picture: Picture, sessions: Sessions, provider: Provider
+    ) -> Character:
+        spec = self.pack.manifest.canvas
+        seen = picture if spec.window is None else picture[spec.window.rows, spec.window.columns]
+        canvas = picture_to_tensor(seen, spec.convention)
+        character = self._prepare_tensor(sha256, canvas, sessions, provider)
+        return character if spec.window is None else replace(character, surroundings=picture)
+
+    def _prepare_tensor(
+        self, sha256: str, canvas: Tensor, sessions: Sessions, provider: Provider
+    ) -> Character:
+        tensors: Tensors = {CANVAS: provider.upload(canvas[None])}
+        work = PointWork(
+            Stages(self._key, self._plan, Memo(0)),
+            Point(Character(sha256, tensors), self.space.neutral),
+            CANVAS,
+        )
         for plan in self._plan.stages:
             if plan.image_only:
-                inputs = {
-                    name: tensors[source.tensor]
-                    for name, source in plan.stage.inputs.items()
-                    if not isinstance(source, PoseInput)
-                }
-                outputs = sessions[plan.name].run(inputs)
+                outputs = sessions[plan.name].run([work.row(plan)])[0]
                 tensors |= {plan.stage.outputs[name]: value for name, value in outputs.items()}
         return Character(sha256, tensors)
 
-    def _account(self, frames: Sequence[RenderedFrame]) -> None:
+    def _account(self, frame: RenderedFrame) -> None:
         with self._lock:
-            for frame in frames:
-                self._frames += 1
-                self._cached_frames += frame.cached
-                for use in frame.uses:
-                    totals = self._totals.get(use.stage, StageTotals())
-                    self._totals[use.stage] = totals.plus(use)
+            self._frames += 1
+            self._cached_frames += frame.cached
+            for use in frame.uses:
+                totals = self._totals.get(use.stage, StageTotals())
+                self._totals[use.stage] = totals.plus(use)
+
+
+def _run_copies(session: StageSession, row: Row, count: int) -> None:
+    session.run([row] * count)

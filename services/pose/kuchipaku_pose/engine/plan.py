@@ -32,8 +32,8 @@ class StagePlan:
     depends: PoseDependency
     """Pose parameters read by this stage or by any stage before it that it reads from."""
     memoised: bool
-    """Whether outputs are worth keeping: another stage reads them. The frame itself is kept as
-    finished pixels instead."""
+    """Whether outputs are worth keeping: another stage reads them, and they serve more frames than
+    one. What depends on all that the frame depends on is kept as finished pixels instead."""
 
     @property
     def name(self) -> str:
@@ -67,7 +67,7 @@ def build_plan(manifest: Manifest) -> Plan:
         for source in stage.inputs.values()
         if not isinstance(source, PoseInput)
     }
-    plans: list[StagePlan] = []
+    drafts: list[tuple[Stage, frozenset[int]]] = []
     for stage in needed:
         reads: set[int] = set()
         for source in stage.inputs.values():
@@ -78,8 +78,16 @@ def build_plan(manifest: Manifest) -> Plan:
             )
         for tensor in stage.outputs.values():
             reads_of[tensor] = frozenset(reads)
-        memoised = not read_later.isdisjoint(stage.outputs.values())
-        plans.append(StagePlan(stage, _dependency(reads), memoised))
+        drafts.append((stage, frozenset(reads)))
+    frame = reads_of[manifest.output.tensor]
+    plans = [
+        StagePlan(
+            stage,
+            _dependency(reads),
+            memoised=reads != frame and not read_later.isdisjoint(stage.outputs.values()),
+        )
+        for stage, reads in drafts
+    ]
     writer = {tensor: plan for plan in plans for tensor in plan.stage.outputs.values()}
     return Plan(tuple(plans), writer, writer[manifest.output.tensor].depends)
 

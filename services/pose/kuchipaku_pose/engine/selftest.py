@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,26 +33,39 @@ def probe_poses(space: PoseSpace) -> Sequence[Tensor]:
 
 
 def check_outputs(
-    poses: Sequence[Tensor],
-    render: Callable[[Tensor], Tensor],
+    outputs: Sequence[Tensor],
     shape: tuple[int, ...],
-    reference: Callable[[Tensor], Tensor] | None,
-) -> None:
-    """Check ``render`` of each pose for shape and finiteness, and against ``reference``.
+    reference: Sequence[Tensor],
+    *,
+    rounded: bool = False,
+) -> float:
+    """Check ``outputs`` for shape and finiteness, and against a ``reference``.
+
+    Args:
+        outputs: the output tensor of each pose.
+        shape: of each of them.
+        reference: the same, computed on the CPU one by one; empty where that is what is checked.
+        rounded: whether coarse arithmetic was asked for: then the root of the mean square
+            counts, not the single worst value.
+
+    Returns the largest difference found, in units of the output's range; 0 without a reference.
 
     Raises:
         InternalError: SELF_TEST_FAILED, with what was found.
     """
-    for pose in poses:
-        tensor = render(pose)
+    for tensor in outputs:
         if tensor.shape != shape:
             raise _failure(f"the output has the shape {tensor.shape}, expected {shape}")
         if not np.isfinite(tensor).all():
             raise _failure("the output is not finite")
-        if reference is not None:
-            difference = float(np.abs(tensor - reference(pose)).max())
-            if difference > TOLERANCE:
-                raise _failure(f"the output differs from the CPU's by {difference:.3g}")
+    worst = 0.0
+    for tensor, expected in zip(outputs, reference, strict=False):
+        errors = np.abs(tensor - expected)
+        difference = float(np.sqrt(np.mean(errors**2)) if rounded else errors.max())
+        if difference > TOLERANCE:
+            raise _failure(f"the output differs from the CPU's by {difference:.3g}")
+        worst = max(worst, float(errors.max()))
+    return worst
 
 
 def _failure(problem: str) -> InternalError:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from kuchipaku_pose.conventions import Picture
 from kuchipaku_pose.defaults import CHARACTER_MEMORY_MIB, FRAME_MEMORY_MIB, STAGE_MEMORY_MIB
-from kuchipaku_pose.engine.evaluate import Character, StageUse
+from kuchipaku_pose.engine.evaluate import Character, StageUse, Tensors
 from kuchipaku_pose.engine.memo import Memo, MemoStatistics
 from kuchipaku_pose.engine.packed import PackedPicture
-from kuchipaku_pose.engine.sessions import CPU_PROVIDER, Tensors
+from kuchipaku_pose.providers import ProviderName, ProviderOptions
 from kuchipaku_pose.view import View
 
 _MIB = 1 << 20
@@ -23,13 +23,39 @@ _MIB = 1 << 20
 class EngineOptions:
     """How an engine runs."""
 
-    provider: str = CPU_PROVIDER
-    """onnxruntime execution provider; never replaced by another in silence."""
+    provider: str = ProviderName.CPU
+    """A `ProviderName`; never replaced by another in silence."""
     threads_per_run: int = 1
     """Threads of one run. On a CPU several runs side by side use cores better than one run on
     several threads does."""
     max_batch: int = 1
     """Most points in one run. On a CPU batches cost more than they save."""
+    device: int = 0
+    """Number of the GPU."""
+    allow_fallback: bool = False
+    """Whether the CPU may take over where the provider cannot be had."""
+    io_binding: bool = False
+    """Whether values stay in the provider's memory between stages. GPUs always do this."""
+    bfloat16: bool = False
+    """OpenVINO: compute in bfloat16 where the processor can."""
+    engine_cache: str | None = None
+    """TensorRT: folder where built engines are kept."""
+
+    def provider_options(self) -> ProviderOptions:
+        """Return what sessions are opened with.
+
+        Raises:
+            ValueError: no such provider.
+        """
+        return ProviderOptions(
+            name=ProviderName(self.provider),
+            threads=self.threads_per_run,
+            device=self.device,
+            allow_fallback=self.allow_fallback,
+            io_binding=self.io_binding,
+            bfloat16=self.bfloat16,
+            engine_cache=self.engine_cache,
+        )
 
 
 @dataclass

@@ -1,0 +1,163 @@
+"""``kuchipaku models``: pose models on this machine, and the import of official weights."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.progress import Progress
+
+from .console import people, progress_bars, run
+
+FAMILIES = ("tha1", "tha2", "tha3", "tha4", "tha4-student")
+VARIANTS = ("standard_float", "separable_float", "standard_half", "separable_half")
+_INSTALL = {
+    "torch": "pip install 'kuchipaku-pose[export]'",
+    "onnx": "pip install 'kuchipaku-pose[export]'",
+}
+
+_folder = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group()
+def models() -> None:
+    """List, check and import pose models.
+
+    Packs are found in the folders of KUCHIPAKU_POSE_MODELS.
+    """
+
+
+@models.command("list")
+@click.argument("folders", nargs=-1, type=_folder)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(folders: tuple[Path, ...], as_json: bool) -> None:
+    """List the packs in FOLDERS, by default in those of KUCHIPAKU_POSE_MODELS."""
+    found = run(_call(lambda: _tools().find_packs(folders)))
+    if as_json:
+        click.echo(json.dumps([_summary(info) for info in found], indent=2))
+        return
+    if not found:
+        people.print("No model packs. KUCHIPAKU_POSE_MODELS names the folders that hold some.")
+        return
+    rows = [("model", "family", "variant", "licence", "MB", "folder")]
+    for row in map(_summary, found):
+        size = f"{row['bytes'] / 1e6:.1f}"
+        rows.append(
+            (row["name"], row["family"], row["variant"] or "", row["licence"], size, row["folder"])
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows:
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+        click.echo(line.rstrip())
+
+
+@models.command()
+@click.argument("model")
+def show(model: str) -> None:
+    """Show the manifest of MODEL: a pack's folder, or its name."""
+    info = run(_call(lambda: _tools().describe(_tools().find_pack(model))))
+    shown = info.manifest.model_dump(mode="json", exclude_none=True)
+    click.echo(json.dumps({"folder": str(info.folder), "bytes": info.nbytes, **shown}, indent=2))
+
+
+@models.command()
+@click.argument("model")
+def verify(model: str) -> None:
+    """Check MODEL's files against their checksums, open it and render a test picture."""
+    info = run(_call(lambda: _tools().verify_pack(_tools().find_pack(model))))
+    stages = ", ".join(stage.name for stage in info.manifest.stages)
+    people.print(f"[green]good[/] {escape(info.manifest.name)}: {escape(stages)}")
+
+
+@models.command("import")
+@click.option("--family", required=True, type=click.Choice(FAMILIES))
+@click.option("--variant", type=click.Choice(VARIANTS), help="For tha3.")
+@click.option(
+    "--weights",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the author's .pt files.",
+)
+@click.option("--out", required=True, type=_folder, metavar="PACK", help="Folder to make.")
+@click.option("--name", help="Name of the model; by default the family's, or PACK's of a student.")
+@click.option("--replace", is_flag=True, help="Replace a pack that is there.")
+def import_(
+    family: str, variant: str | None, weights: Path, out: Path, name: str | None, replace: bool
+) -> None:
+    """Make a pack of official talking-head-anime weights.
+
+    You download the weights from their author; docs/pose-models.md says where, and what their
+    licences allow. The export is compared with torch, and the pack appears whole or not at all.
+    """
+    importer = _importer()
+    request = importer.ImportRequest(
+        family=importer.Family(family),
+        weights=weights,
+        output=out,
+        variant=importer.Variant(variant) if variant else None,
+        name=name,
+        replace=replace,
+    )
+    with progress_bars() as progress:
+        manifest = run(_call(lambda: importer.import_pack(request, _teller(progress))))
+    check = manifest.verification
+    people.print(
+        f"differs from {escape(check.against)} by {check.max_error:.1e} at most, "
+        f"{check.mean_error:.1e} on average"
+    )
+    people.print(f"licence {escape(manifest.licence)}: {escape(manifest.attribution)}")
+    click.echo(str(out))
+
+
+def _teller(progress: Progress) -> Callable[[str, float], None]:
+    task = progress.add_task("import", total=1.0)
+
+    def tell(step: str, done: float) -> None:
+        progress.update(task, description=step, completed=done)
+
+    return tell
+
+
+async def _call(work: Callable[[], Any]) -> Any:
+    # Beside the event loop, which has to hear signals.
+    return await asyncio.to_thread(work)
+
+
+def _summary(info: Any) -> dict[str, Any]:
+    manifest = info.manifest
+    return {
+        "name": manifest.name,
+        "family": manifest.family,
+        "variant": manifest.variant,
+        "licence": manifest.licence,
+        "bytes": info.nbytes,
+        "folder": str(info.folder),
+    }
+
+
+def _tools() -> Any:
+    return _member("kuchipaku_pose.packtools")
+
+
+def _importer() -> Any:
+    return _member("kuchipaku_pose.tha.importer")
+
+
+def _member(module: str) -> Any:
+    """A part of the pose service, which the public package does without."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing == "kuchipaku":
+            raise
+        hint = _INSTALL.get(missing, "pip install 'kuchipaku[standalone]'")
+        raise click.ClickException(
+            f"This needs {missing}, which is not installed. Install it with: {hint}"
+        ) from error

@@ -1,0 +1,116 @@
+"""Sessions of onnxruntime, opened so that what was asked for is what runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import onnxruntime as ort
+
+from kuchipaku_pose.providers.base import (
+    EXECUTION_PROVIDERS,
+    ProviderName,
+    ProviderOptions,
+    Row,
+    StageSession,
+    Value,
+    join_rows,
+    not_runnable,
+    provider_missing,
+    split_rows,
+    stage_failed,
+)
+
+_LOG = logging.getLogger(__name__)
+
+
+class OrtSession(StageSession):
+    """A graph in onnxruntime; values are numpy arrays."""
+
+    def __init__(self, stage: str, graph: bytes, options: ProviderOptions) -> None:
+        """Open ``graph``; raises as `open_inference_session` does."""
+        super().__init__(stage)
+        self._session, _ = open_inference_session(stage, graph, options)
+        self._inputs: Sequence[str] = [value.name for value in self._session.get_inputs()]
+        self._outputs: Sequence[str] = [value.name for value in self._session.get_outputs()]
+
+    def run(self, rows: Sequence[Row]) -> list[dict[str, Value]]:
+        """Run the graph; see `StageSession.run`."""
+        inputs = {name: join_rows(rows, name) for name in self._inputs}
+        try:
+            values = self._session.run(self._outputs, inputs)
+        except Exception as error:  # onnxruntime's exceptions share no public base class
+            raise stage_failed(self.stage) from error
+        return split_rows(dict(zip(self._outputs, values, strict=True)), len(rows))
+
+
+def open_inference_session(
+    stage: str, graph: bytes, options: ProviderOptions
+) -> tuple[Any, ProviderName]:
+    """Open ``graph`` and return the session and the provider that really runs it.
+
+    onnxruntime itself falls back to the CPU in silence, also where it lists a provider whose
+    libraries are missing; the session says what it got.
+
+    Raises:
+        FailedPreconditionError: PROVIDER_UNAVAILABLE, unless fallback is allowed;
+            STAGE_NOT_RUNNABLE, onnxruntime refuses the graph.
+    """
+    if options.name.is_gpu:
+        _load_cuda()
+    wanted = EXECUTION_PROVIDERS[options.name]
+    available = ort.get_available_providers()
+    if wanted not in available and not options.allow_fallback:
+        raise provider_missing(stage, wanted, available)
+    providers = [entry for entry in _providers(options) if entry[0] in available]
+    try:
+        session = ort.InferenceSession(graph, _session_options(options), providers=providers)
+    except Exception as error:  # see above
+        raise not_runnable(stage, "onnxruntime", error) from error
+    got = session.get_providers()[0]
+    if got != wanted and not options.allow_fallback:
+        raise provider_missing(stage, wanted, session.get_providers())
+    if got != wanted:
+        _LOG.warning("another provider takes over", extra={"stage": stage, "provider": got})
+    names = {theirs: ours for ours, theirs in EXECUTION_PROVIDERS.items()}
+    return session, names.get(got, ProviderName.CPU)
+
+
+@cache
+def _load_cuda() -> None:
+    """Load CUDA's libraries where they are Python packages; elsewhere the system finds them."""
+    if importlib.util.find_spec("nvidia") is not None and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+
+
+def _providers(options: ProviderOptions) -> list[tuple[str, dict[str, Any]]]:
+    cpu: tuple[str, dict[str, Any]] = (EXECUTION_PROVIDERS[ProviderName.CPU], {})
+    # TF32 would round to ten bits what the parity of float32 packs rests on.
+    cuda = (
+        EXECUTION_PROVIDERS[ProviderName.CUDA],
+        {"device_id": options.device, "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"},
+    )
+    tensorrt: dict[str, Any] = {"device_id": options.device}
+    if options.engine_cache:
+        tensorrt |= {
+            "trt_engine_cache_enable": True,
+            "trt_engine_cache_path": options.engine_cache,
+            "trt_timing_cache_enable": True,
+        }
+    if options.name is ProviderName.TENSORRT:
+        return [(EXECUTION_PROVIDERS[ProviderName.TENSORRT], tensorrt), cuda, cpu]
+    return [cuda, cpu] if options.name is ProviderName.CUDA else [cpu]
+
+
+def _session_options(options: ProviderOptions) -> Any:
+    session = ort.SessionOptions()
+    session.intra_op_num_threads = options.threads
+    session.inter_op_num_threads = 1
+    session.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    session.log_severity_level = 3
+    # Waiting threads would otherwise burn the cores that other sessions need.
+    session.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return session
