@@ -1,10 +1,16 @@
-"""Accuracy and cost of the lip sync recognisers.
+"""Accuracy and cost of the lip sync engines, beside Rhubarb Lip Sync itself.
 
-    KUCHIPAKU_TEST_DATA=<folder> python benchmarks/lipsync.py [--clips h01_librivox_0870 ...]
+    python benchmarks/lipsync.py [--quick] [--without-rhubarb]
 
-Agreement is the share of 10 ms frames with the same mouth shape: with the native Rhubarb and the
-same acoustic model (over the human and synthesised clips), and with the exact truth of
-synthesised speech. CPU is seconds of one core per second of audio, animation included.
+What is measured depends on what is installed:
+
+- flite: English lines whose phones are known exactly (the first table);
+- espeak-ng: Japanese and German lines likewise (the second);
+- Rhubarb, by ``make rhubarb``: its rows in the first table;
+- KUCHIPAKU_TEST_DATA: agreement with Rhubarb's recorded answers for the same acoustic model, and
+  what the mouth does on music, noise and silence.
+
+Frames are 10 ms. CPU is seconds of one core per second of audio, animation included.
 """
 
 from __future__ import annotations
@@ -12,131 +18,141 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
+import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
+from speechbench import espeak, flite
+from speechbench.engines import Hear, cpu_seconds, embedded, live, native, rhubarb_path
+from speechbench.scores import HEADER, Cost, Share, frames, print_table, score
 
 from kuchipaku_animation.cues import MouthCue
 from kuchipaku_lipsync.phones import PhoneSegment, parse_phone
-from kuchipaku_lipsync.recognise import Recognition, RecognitionOptions, Recognizers, recognise
+from kuchipaku_lipsync.recognise import (
+    RecognitionOptions,
+    Recognizers,
+    Step,
+    recognise,
+    recognise_stepwise,
+)
 from kuchipaku_lipsync.recognizers.base import RecognizerName
 from kuchipaku_lipsync.rhubarb import animate_phones
 from kuchipaku_media.audio import AudioClip, decode_audio
 
 # Rhubarb's own name for the mode that each recogniser is compared with.
-NATIVE_VARIANTS = {
+VARIANTS = {
     RecognizerName.PHONETIC: "phonetic",
     RecognizerName.WORDS: "ps_nodialog",
     RecognizerName.ALIGNED: "ps_dialog",
 }
-CLOSURES = frozenset("MBP")
 
 
-@dataclass
-class Tally:
-    """Equal frames of all frames."""
-
-    same: int = 0
-    total: int = 0
-
-    def add(self, ours: str, theirs: str) -> None:
-        self.same += sum(mine == other for mine, other in zip(ours, theirs, strict=False))
-        self.total += len(theirs)
-
-    def __str__(self) -> str:
-        return f"{self.same / self.total:.3f}" if self.total else "-"
+def english_engines(recognizers: Recognizers, *, with_rhubarb: bool) -> Iterator[tuple[str, Hear]]:
+    """Every engine by the name of its row."""
+    yield "aligned (text known)", embedded(recognizers, RecognizerName.ALIGNED)
+    yield "words", embedded(recognizers, RecognizerName.WORDS)
+    yield "phonetic", embedded(recognizers, RecognizerName.PHONETIC)
+    yield "live, 200 ms", live(0.2)
+    if with_rhubarb and rhubarb_path():
+        yield "Rhubarb, text known", native(text=True)
+        yield "Rhubarb, words", native()
+        yield "Rhubarb, phonetic", native(phonetic=True)
 
 
-@dataclass
-class Cost:
-    """CPU seconds over seconds of audio."""
-
-    cpu: float = 0.0
-    audio: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.cpu / self.audio:.3f}" if self.audio else "-"
-
-
-def _frames(cues: Iterable[dict[str, float | str]]) -> str:
-    return "".join(
-        str(cue["value"]) * (round(float(cue["end"]) * 100) - round(float(cue["start"]) * 100))
-        for cue in cues
+def measure_english(
+    recognizers: Recognizers, lines: Sequence[flite.SpokenLine], *, with_rhubarb: bool
+) -> None:
+    """The first table."""
+    seconds = sum(line.clip.duration_s for line in lines)
+    print(f"\n## English, flite's voices {', '.join(flite.VOICES)}: {seconds:.0f} s\n")
+    print_table(
+        ["engine", *HEADER],
+        (
+            [name, *score(lines, hear, cpu_seconds).cells()]
+            for name, hear in english_engines(recognizers, with_rhubarb=with_rhubarb)
+        ),
     )
 
 
-def _own_frames(cues: Iterable[MouthCue]) -> str:
-    return "".join(cue.shape * (round(cue.end * 100) - round(cue.start * 100)) for cue in cues)
+def measure_first_cues(recognizers: Recognizers, lines: Sequence[flite.SpokenLine]) -> None:
+    """How soon the first cues come of two lines with a pause of 0.4 s and known text."""
+    shares, seconds, lengths = [], [], []
+    silence = np.zeros(int(0.4 * flite.SAMPLE_RATE), np.float32)
+    for one, other in zip(lines[::2], lines[1::2], strict=False):
+        samples = np.concatenate([one.clip.samples, silence, other.clip.samples])
+        clip = AudioClip(samples, flite.SAMPLE_RATE)
+        options = RecognitionOptions(RecognizerName.ALIGNED, f"{one.text} {other.text}")
+        begun = time.process_time()
+        first = None
+        for step in recognise_stepwise(clip, options, recognizers):
+            if isinstance(step, Step) and step.cues and first is None:
+                first = time.process_time() - begun
+        seconds.append(first or 0.0)
+        shares.append((first or 0.0) / (time.process_time() - begun))
+        lengths.append(clip.duration_s)
+    print(
+        f"\naligned, two lines with a pause, {statistics.median(lengths):.1f} s: first cues after "
+        f"{statistics.median(seconds):.2f} s of CPU, {statistics.median(shares):.0%} of the work"
+    )
 
 
-def _timed(cost: Cost, clip: AudioClip, work: Callable[[], Recognition]) -> Recognition:
-    begun = time.process_time()
-    result = work()
-    cost.cpu += time.process_time() - begun
-    cost.audio += clip.duration_s
-    return result
+def measure_languages(recognizers: Recognizers) -> None:
+    """The second table."""
+    print("\n## Japanese and German, espeak-ng's voices\n")
+    rows = []
+    for language in espeak.LINES:
+        lines = list(espeak.spoken_lines(language))
+        for name in (RecognizerName.ALIGNED, RecognizerName.PHONETIC):
+            hear = embedded(recognizers, name, language)
+            rows.append([language, name.value, *score(lines, hear, cpu_seconds).cells()])
+    print_table(["language", "engine", *HEADER], rows)
 
 
-def _rss_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+def _clips(folder: Path, kinds: str) -> Iterator[tuple[str, AudioClip]]:
+    for file in sorted((folder / "wav").glob("*.wav")):
+        if file.stem[0] in kinds:
+            yield file.stem, decode_audio(file.read_bytes())
 
 
-def _closures(cues: Iterable[MouthCue], phones: Iterable[dict[str, float | str]]) -> Tally:
-    """How many of the true m, b and p have closed lips at or just before them."""
-    closed = [(cue.start, cue.end) for cue in cues if cue.shape == "A"]
-    tally = Tally()
-    for phone in phones:
-        if phone["phone"] in CLOSURES:
-            start, end = float(phone["start"]) - 0.08, float(phone["end"]) + 0.04
-            tally.same += any(first < end and last > start for first, last in closed)
-            tally.total += 1
-    return tally
+def _recorded(file: Path) -> str:
+    return "".join(
+        cue["value"] * (round(cue["end"] * 100) - round(cue["start"] * 100))
+        for cue in json.loads(file.read_text())["mouthCues"]
+    )
 
 
-def measure_recogniser(
-    folder: Path, clips: list[str], name: RecognizerName, recognizers: Recognizers
-) -> list[str]:
-    """One row of the table."""
-    native, truth, closures, cost = Tally(), Tally(), Tally(), Cost()
-    for clip in clips:
-        text_file = folder / "txt" / f"{clip}.txt"
-        if name is RecognizerName.ALIGNED and not text_file.exists():
-            continue
-        text = text_file.read_text() if name is RecognizerName.ALIGNED else ""
-        sound = decode_audio((folder / "wav" / f"{clip}.wav").read_bytes())
-        options = RecognitionOptions(name, text)
-        result = _timed(
-            cost,
-            sound,
-            lambda s=sound, o=options: recognise(s, o, recognizers),  # type: ignore[misc]
-        )
-        if result.recognizer is not name:
-            print(f"{clip}: {name} fell back to {result.recognizer}", file=sys.stderr)
-        ours = _own_frames(result.cues)
-        answer = folder / "rhubarb_ptm" / NATIVE_VARIANTS[name] / f"{clip}.json"
-        if clip[0] in "hs" and answer.exists():
-            native.add(ours, _frames(json.loads(answer.read_text())["mouthCues"]))
-        truth_file = folder / "truth" / f"{clip}.json"
-        if truth_file.exists():
-            exact = json.loads(truth_file.read_text())
-            truth.add(ours, _frames(exact["shapes_by_rhubarb_rules"]))
-            found = _closures(result.cues, exact["phones"])
-            closures.same += found.same
-            closures.total += found.total
-    return [name.value, str(native), str(truth), str(closures), str(cost)]
+def measure_agreement(recognizers: Recognizers, folder: Path) -> None:
+    """Agreement with what Rhubarb answered, given the same acoustic model."""
+    print("\n## The same frames as Rhubarb with the same acoustic model, recorded speech\n")
+    rows = [measure_animation(folder)]
+    for name, variant in VARIANTS.items():
+        share, cost = Share(), Cost()
+        for clip, sound in _clips(folder, "hs"):
+            answer = folder / "rhubarb_ptm" / variant / f"{clip}.json"
+            text = folder / "txt" / f"{clip}.txt"
+            if not answer.exists() or (name is RecognizerName.ALIGNED and not text.exists()):
+                continue
+            said = text.read_text() if name is RecognizerName.ALIGNED else ""
+            begun = time.process_time()
+            cues = recognise(sound, RecognitionOptions(name, said), recognizers).cues
+            cost.cpu += time.process_time() - begun
+            cost.audio += sound.duration_s
+            theirs = _recorded(answer)
+            share.hits += sum(a == b for a, b in zip(frames(cues), theirs, strict=False))
+            share.total += len(theirs)
+        rows.append([f"{name.value} ({variant})", str(share), str(cost)])
+    print_table(["engine", "frames", "CPU"], rows)
 
 
 def measure_animation(folder: Path) -> list[str]:
     """Rhubarb's logged phones through the animation stage, against its own cues."""
-    exact, cost = Tally(), Cost()
+    share, cost = Share(), Cost()
     for model in ("rhubarb", "rhubarb_ptm"):
         for log in sorted((folder / model / "logs").glob("*.log")):
             clip, variant, _ = log.name.rsplit(".", 2)
-            answer = json.loads((folder / model / variant / f"{clip}.json").read_text())
             phones = []
             for line in log.read_text().splitlines():
                 _, found, entry = line.partition("##phone[")
@@ -144,53 +160,57 @@ def measure_animation(folder: Path) -> list[str]:
                     times, phone = entry.split("]: ")
                     start, end = (round(float(value) * 100) for value in times.split("-"))
                     phones.append(PhoneSegment(start, end, parse_phone(phone)))
-            duration = round(answer["metadata"]["duration"] * 100)
+            theirs = _recorded(folder / model / variant / f"{clip}.json")
             begun = time.process_time()
-            cues = animate_phones(phones, duration)
+            cues = animate_phones(phones, len(theirs))
             cost.cpu += time.process_time() - begun
-            cost.audio += duration / 100
+            cost.audio += len(theirs) / 100
             ours = "".join(cue.shape * (cue.end_cs - cue.start_cs) for cue in cues)
-            exact.add(ours, _frames(answer["mouthCues"]))
-    return ["animation from Rhubarb's phones", str(exact), "-", "-", str(cost)]
+            share.hits += sum(a == b for a, b in zip(ours, theirs, strict=True))
+            share.total += len(theirs)
+    return ["animation, from Rhubarb's phones", f"{share.hits / share.total:.4f}", str(cost)]
 
 
-def measure_loading() -> tuple[Recognizers, list[str]]:
-    """Loads every recogniser; what that takes."""
-    recognizers = Recognizers()
-    lines = [f"{'before loading':20}{'':>8}  {_rss_mib():6.0f} MiB resident"]
-    for name in (RecognizerName.PHONETIC, RecognizerName.ALIGNED, RecognizerName.WORDS):
-        begun = time.process_time()
-        if name is RecognizerName.ALIGNED:
-            _ = recognizers.aligner
-        else:
-            recognizers.preload([name])
-        seconds = time.process_time() - begun
-        lines.append(f"{'+ ' + name.value:20}{seconds:7.2f}s  {_rss_mib():6.0f} MiB resident")
-    return recognizers, lines
+def measure_noise(recognizers: Recognizers, folder: Path) -> None:
+    """How much of the time the mouth is shut where nobody speaks."""
+    print("\n## Share of the time with the mouth at rest\n")
+    rows = []
+    for clip, sound in _clips(folder, "n"):
+        words = recognise(sound, RecognitionOptions(RecognizerName.WORDS), recognizers).cues
+        heard = live(0.2)(flite.SpokenLine("", "", sound, []))
+        theirs = _recorded(folder / "rhubarb" / "ps_nodialog" / f"{clip}.json")
+        share = theirs.count("X") / len(theirs)
+        rows.append([clip, _resting(words), _resting(heard), f"{share:.2f}"])
+    print_table(["clip", "words", "live, 200 ms", "Rhubarb, words (recorded)"], rows)
+
+
+def _resting(cues: Sequence[MouthCue]) -> str:
+    shown = frames(cues)
+    return f"{shown.count('X') / max(len(shown), 1):.2f}"
 
 
 def main() -> int:
-    """Prints the table; 2 without test data."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--clips", nargs="*", help="only these clips")
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a third of the English lines")
+    parser.add_argument(
+        "--without-rhubarb", action="store_true", help="not Rhubarb itself, which takes most time"
+    )
     arguments = parser.parse_args()
+    recognizers = Recognizers()
+    if flite.has_flite():
+        lines = list(flite.spoken_lines())[:: 3 if arguments.quick else 1]
+        measure_english(recognizers, lines, with_rhubarb=not arguments.without_rhubarb)
+        measure_first_cues(recognizers, lines)
+    else:
+        print("flite is not installed: no English lines with known phones", file=sys.stderr)
+    if espeak.has_espeak():
+        measure_languages(recognizers)
     root = os.environ.get("KUCHIPAKU_TEST_DATA")
-    if not root:
-        print("KUCHIPAKU_TEST_DATA names no folder of extra test data", file=sys.stderr)
-        return 2
-    folder = Path(root) / "data" / "speech"
-    clips = arguments.clips or sorted(path.stem for path in (folder / "wav").glob("*.wav"))
-    recognizers, loading = measure_loading()
-    print(*loading, sep="\n")
-    rows = [["", "native", "truth", "m b p closed", "CPU"], measure_animation(folder)]
-    rows += [
-        measure_recogniser(folder, clips, name, recognizers)
-        for name in (RecognizerName.PHONETIC, RecognizerName.WORDS, RecognizerName.ALIGNED)
-    ]
-    print()
-    for row in rows:
-        print(f"{row[0]:34}" + "".join(f"{cell:>14}" for cell in row[1:]))
-    print(f"\nresident after all: {_rss_mib():.0f} MiB")
+    if root:
+        folder = Path(root) / "data" / "speech"
+        measure_agreement(recognizers, folder)
+        measure_noise(recognizers, folder)
     return 0
 
 

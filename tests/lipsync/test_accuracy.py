@@ -65,6 +65,29 @@ def test_known_text_comes_close_to_the_truth(speech_data: Path, recognizers: Rec
     assert _agreement(speech_data, recognizers, options, truth, text=True) >= 0.83
 
 
+def test_known_text_closes_the_lips_on_every_m_b_p_and_nowhere_else(
+    speech_data: Path, recognizers: Recognizers
+) -> None:
+    found = right = true = closed = 0
+    for clip in TRUTH_CLIPS:
+        text = (speech_data / "txt" / f"{clip}.txt").read_text()
+        sound = decode_audio((speech_data / "wav" / f"{clip}.wav").read_bytes())
+        phones = json.loads((speech_data / "truth" / f"{clip}.json").read_text())["phones"]
+        bilabials = [(p["start"], p["end"]) for p in phones if p["phone"] in ("M", "B", "P")]
+        cues = recognise(sound, RecognitionOptions(text=text), recognizers).cues
+        closures = [(cue.start, cue.end) for cue in cues if cue.shape == "A"]
+        found += sum(any(_meet(one, phone) for one in closures) for phone in bilabials)
+        right += sum(any(_meet(one, phone) for phone in bilabials) for one in closures)
+        true, closed = true + len(bilabials), closed + len(closures)
+    assert found / true >= 0.95
+    assert right / closed >= 0.95
+
+
+def _meet(closure: tuple[float, float], phone: tuple[float, float]) -> bool:
+    # The lips close for a stop before it is heard.
+    return closure[0] < phone[1] + 0.02 and closure[1] > phone[0] - 0.08
+
+
 @pytest.mark.slow
 def test_words_come_close_to_the_truth(speech_data: Path, recognizers: Recognizers) -> None:
     options = RecognitionOptions(RecognizerName.WORDS)

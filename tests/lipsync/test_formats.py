@@ -5,8 +5,18 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kuchipaku_animation.cue_files import CueFormat, format_cues, to_dat, to_json, to_xml
+from kuchipaku_animation.cue_files import (
+    PRESTON_BLAIR_NAMES,
+    CueFormat,
+    format_cues,
+    to_dat,
+    to_json,
+    to_tsv,
+    to_xml,
+)
 from kuchipaku_animation.cues import MouthCue, MouthShape
 from kuchipaku_lipsync.rhubarb import animate_phones
 from tests.lipsync.rhubarblog import read_runs
@@ -91,6 +101,78 @@ def test_clip_of_no_length_has_one_rest_of_no_length() -> None:
 
 def test_rest_is_a_where_the_character_has_no_x() -> None:
     assert format_cues(CUES, 1.234, CueFormat.TSV, rest=MouthShape.A).endswith("1.23\tA\n")
+
+
+@st.composite
+def cue_lists(draw: st.DrawFn) -> list[MouthCue]:
+    """Contiguous cues in whole centiseconds whose neighbours differ."""
+    cues: list[MouthCue] = []
+    cursor = 0
+    for length, shape in draw(
+        st.lists(st.tuples(st.integers(1, 200), st.sampled_from(MouthShape)), min_size=1)
+    ):
+        if cues and cues[-1].shape is shape:
+            continue
+        cues.append(MouthCue(cursor / 100, (cursor + length) / 100, shape))
+        cursor += length
+    return cues
+
+
+_Rows = list[tuple[float, float, str]]
+
+
+def _rows(cues: list[MouthCue]) -> _Rows:
+    return [(cue.start, cue.end, cue.shape.value) for cue in cues]
+
+
+@given(cue_lists(), st.text(max_size=20))
+def test_json_reads_back(cues: list[MouthCue], sound_file: str) -> None:
+    data = json.loads(to_json(cues, cues[-1].end, sound_file=sound_file))
+    assert data["metadata"] == {"soundFile": sound_file, "duration": cues[-1].end}
+    read = [(cue["start"], cue["end"], cue["value"]) for cue in data["mouthCues"]]
+    assert read == _rows(cues)
+
+
+@given(cue_lists())
+def test_tsv_reads_back(cues: list[MouthCue]) -> None:
+    lines = [line.split("\t") for line in to_tsv(cues, cues[-1].end).splitlines()]
+    starts = [float(time) for time, _ in lines]
+    read = list(zip(starts[:-1], starts[1:], [shape for _, shape in lines[:-1]], strict=True))
+    assert read == _rows(cues)
+    assert lines[-1][1] == "X"
+
+
+@given(
+    cue_lists(), st.text(alphabet=st.characters(min_codepoint=32, exclude_categories=["Cs", "Cn"]))
+)
+def test_xml_reads_back(cues: list[MouthCue], sound_file: str) -> None:
+    root = ET.fromstring(to_xml(cues, cues[-1].end, sound_file=sound_file))
+    assert (root.findtext("metadata/soundFile") or "") == sound_file
+    assert float(root.findtext("metadata/duration") or "nan") == cues[-1].end
+    read = [
+        (float(cue.attrib["start"]), float(cue.attrib["end"]), cue.text)
+        for cue in root.iter("mouthCue")
+    ]
+    assert read == _rows(cues)
+
+
+@given(cue_lists(), st.sampled_from([24.0, 25.0, 30.0, 60.0, 100.0]), st.booleans())
+def test_dat_reads_back(cues: list[MouthCue], fps: float, preston_blair: bool) -> None:
+    header, *lines = to_dat(cues, cues[-1].end, fps=fps, preston_blair=preston_blair).splitlines()
+    assert header == "MohoSwitch1"
+    letters = {name: shape.value for shape, name in PRESTON_BLAIR_NAMES.items()}
+    switches = [
+        (int(frame), letters[name] if preston_blair else name)
+        for frame, name in (line.split() for line in lines)
+    ]
+    frames = [frame for frame, _ in switches]
+    assert frames == sorted(set(frames))
+    assert frames[0] == 1
+    assert switches[-1][1] == "X"
+    # Each switch is the first shape that begins within its frame.
+    for frame, shape in switches[:-1]:
+        beginning = [cue.shape for cue in cues if 1 + int(fps * round(cue.start, 2)) == frame]
+        assert beginning[0].value == shape
 
 
 def test_json_is_rhubarbs_byte_for_byte(speech_data: Path) -> None:

@@ -134,7 +134,7 @@ def test_text_far_too_long_for_the_audio_falls_back(
 def test_text_in_another_script_falls_back_to_phones(
     hello_clip: AudioClip, recognizers: Recognizers
 ) -> None:
-    result = recognise(hello_clip, RecognitionOptions(text="こんにちは"), recognizers)
+    result = recognise(hello_clip, RecognitionOptions(text="Привет"), recognizers)
     assert result.recognizer is RecognizerName.PHONETIC
     assert _reasons(result) == ["TEXT_NOT_UNDERSTOOD"]
 
@@ -143,7 +143,7 @@ def test_align_text_refuses_what_it_cannot_align(
     hello_clip: AudioClip, recognizers: Recognizers
 ) -> None:
     for text, reason in (
-        ("こんにちは", "TEXT_NOT_UNDERSTOOD"),
+        ("Привет", "TEXT_NOT_UNDERSTOOD"),
         ("An entirely different sentence about ships at sea.", "TEXT_DOES_NOT_MATCH"),
         (" ", "TEXT_MISSING"),
         ("a" * (LIMITS.max_text_chars + 1), "TEXT_TOO_LONG"),

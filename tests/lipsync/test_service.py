@@ -67,7 +67,7 @@ async def test_cues_of_a_file_with_its_text(
     assert kinds[-1] == "summary"
     assert kinds.count("started") == kinds.count("summary") == 1
     started = responses[0].started.config
-    assert started.recognizer == pb.RECOGNIZER_ALIGNED
+    assert started.recognizer == pb.RECOGNIZER_AUTO
     assert len(started.extended_shapes) == 3
     check_cover(cues_of(responses), 6.38)
     summary = responses[-1].summary

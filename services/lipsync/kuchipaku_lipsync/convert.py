@@ -14,7 +14,7 @@ from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_lipsync.intake import AudioLayout
 from kuchipaku_lipsync.phones import Phone, PhoneSegment
 from kuchipaku_lipsync.recognise import RecognitionNote, RecognitionOptions, check_options
-from kuchipaku_lipsync.recognizers.base import RecognizerName, WordSegment
+from kuchipaku_lipsync.recognizers.base import AudioContent, RecognizerName, WordSegment
 from kuchipaku_lipsync.rhubarb import ALL_SHAPES, BASIC_SHAPES
 from kuchipaku_media.pcm import PcmFormat
 
@@ -26,12 +26,23 @@ _RECOGNIZERS: Final = {
     pb.RECOGNIZER_ALIGNED: RecognizerName.ALIGNED,
     pb.RECOGNIZER_WORDS: RecognizerName.WORDS,
     pb.RECOGNIZER_PHONETIC: RecognizerName.PHONETIC,
+    pb.RECOGNIZER_RHUBARB: RecognizerName.RHUBARB,
+    pb.RECOGNIZER_LIVE: RecognizerName.LIVE,
+    pb.RECOGNIZER_SONG: RecognizerName.SONG,
 }
 _RECOGNIZER_ENUMS: Final = {
     RecognizerName.AUTO: pb.RECOGNIZER_AUTO,
     RecognizerName.ALIGNED: pb.RECOGNIZER_ALIGNED,
     RecognizerName.WORDS: pb.RECOGNIZER_WORDS,
     RecognizerName.PHONETIC: pb.RECOGNIZER_PHONETIC,
+    RecognizerName.RHUBARB: pb.RECOGNIZER_RHUBARB,
+    RecognizerName.LIVE: pb.RECOGNIZER_LIVE,
+    RecognizerName.SONG: pb.RECOGNIZER_SONG,
+}
+_CONTENTS: Final = {
+    pb.AUDIO_CONTENT_UNSPECIFIED: AudioContent.ANY,
+    pb.AUDIO_CONTENT_SPEECH: AudioContent.SPEECH,
+    pb.AUDIO_CONTENT_SONG: AudioContent.SONG,
 }
 _PCM_FORMATS: Final = {
     audio_pb2.AUDIO_ENCODING_PCM_S16LE: PcmFormat.S16LE,
@@ -68,7 +79,13 @@ def recognition_options(config: pb.RecognizeCuesConfig) -> RecognitionOptions:
             reason="ENUM_VALUE_UNKNOWN",
             field="config.recognizer",
         )
-    options = RecognitionOptions(recognizer, config.text, _allowed_shapes(config))
+    content = _CONTENTS.get(config.content)
+    if content is None:
+        raise InvalidArgumentError(
+            "The content is not known.", reason="ENUM_VALUE_UNKNOWN", field="config.content"
+        )
+    shapes = _allowed_shapes(config)
+    options = RecognitionOptions(recognizer, config.text, shapes, config.language, content)
     check_options(options)
     return options
 
@@ -101,7 +118,7 @@ def effective_config(
     """The config with everything that was left open filled in."""
     effective = pb.RecognizeCuesConfig()
     effective.CopyFrom(config)
-    effective.recognizer = recognizer_enum(options.effective_recognizer)
+    effective.recognizer = recognizer_enum(options.recognizer)
     del effective.extended_shapes[:]
     effective.extended_shapes.extend(
         _SHAPE_ENUMS[shape] for shape in sorted(options.shapes - BASIC_SHAPES)
@@ -116,10 +133,20 @@ def recognizer_enum(name: RecognizerName) -> pb.Recognizer.ValueType:
     return _RECOGNIZER_ENUMS[name]
 
 
+def shape_enum(shape: MouthShape) -> cue_pb2.MouthShape.ValueType:
+    """The protocol's value for a shape."""
+    return _SHAPE_ENUMS[shape]
+
+
 def duration_of(seconds: float) -> Duration:
     """Seconds >= 0 as a protobuf duration."""
     whole, nanos = divmod(round(seconds * _NANOS_PER_S), _NANOS_PER_S)
     return Duration(seconds=whole, nanos=nanos)
+
+
+def seconds_of(duration: Duration) -> float:
+    """A protobuf duration in seconds."""
+    return float(duration.seconds + duration.nanos / _NANOS_PER_S)
 
 
 def cue_messages(cues: Sequence[MouthCue]) -> list[cue_pb2.MouthCue]:

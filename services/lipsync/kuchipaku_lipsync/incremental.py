@@ -19,6 +19,10 @@ from kuchipaku_lipsync.vad import Segment
 # A pause is rest from 36 cs on. Into it reach: the padding of either segment (3 + 3), a plosive's
 # closure (12) and a short shape made longer (6).
 SAFE_PAUSE_CS: Final = 60
+# A pause in which there is rest between the phones at all, whatever reaches into it.
+SHORT_PAUSE_CS: Final = 25
+# How far before the last shape of a short pause the shapes are final.
+SETTLED_CS: Final = 40
 
 
 class CueBuilder:
@@ -54,19 +58,38 @@ class CueBuilder:
         spoken_until = utterance.phones[-1].end_cs
         pause = following.start_cs - spoken_until
         # A very short segment may turn out to be nothing, which would make this the last one.
-        if pause < SAFE_PAUSE_CS or following.duration_cs < MIN_NOISE_CS:
+        if pause < SHORT_PAUSE_CS or following.duration_cs < MIN_NOISE_CS:
             return []
         end = following.start_cs + MIN_NOISE_CS
         stand_in = PhoneSegment(following.start_cs, end, Phone.NOISE)
         animated = self._animated([*self._phones, stand_in], end)
+        if pause < SAFE_PAUSE_CS:
+            return self._before_short_pause(animated, spoken_until)
         # An in-between after the last phone depends on whether the mouth moves once more.
         cues = [cue for cue in animated if cue.end_cs <= spoken_until]
         self._advance(spoken_until + pause // 2, cues)
         return cues
 
-    def finish(self) -> list[ShapeCue]:
-        """The remaining cues, up to the end of the clip."""
-        return self._animated(self._phones, self._duration_cs)
+    def _before_short_pause(
+        self, animated: Sequence[ShapeCue], spoken_until_cs: int
+    ) -> list[ShapeCue]:
+        """The cues that what follows a short pause cannot change.
+
+        A mouth that stays at B through the pause may be broken up for moving too little, and with
+        it shapes before; so there is nothing to give then.
+        """
+        held = next((cue for cue in animated if cue.end_cs >= spoken_until_cs), None)
+        if held is None or held.shape is MouthShape.B:
+            return []
+        cues = [cue for cue in animated if cue.end_cs <= held.start_cs - SETTLED_CS]
+        if cues:
+            self._given_cs = cues[-1].end_cs
+        return cues
+
+    def finish(self, duration_cs: int | None = None) -> list[ShapeCue]:
+        """The remaining cues, up to the end of the clip, or `duration_cs` if it was not known."""
+        end = self._duration_cs if duration_cs is None else duration_cs
+        return self._animated(self._phones, end)
 
     def _animated(self, phones: Sequence[PhoneSegment], end_cs: int) -> list[ShapeCue]:
         """Cues not yet given out, of the animation from the origin to `end_cs`."""

@@ -15,12 +15,16 @@ from kuchipaku_lipsync.recognise import (
     recognise_stepwise,
 )
 from kuchipaku_lipsync.recognizers.base import RecognizerName
+from kuchipaku_lipsync.recognizers.rhubarb_native import RhubarbProgram
 
 _RECOGNIZERS = Recognizers()
 
 
-def prepare_worker(preloaded: Sequence[RecognizerName]) -> None:
+def prepare_worker(
+    preloaded: Sequence[RecognizerName], rhubarb_path: str = "", time_limit_s: float = 900.0
+) -> None:
     """Loads recognisers before the first job."""
+    _RECOGNIZERS.rhubarb = RhubarbProgram(rhubarb_path, time_limit_s)
     _RECOGNIZERS.preload(preloaded)
 
 
@@ -29,6 +33,6 @@ def recognise_job(audio: Audio, options: RecognitionOptions) -> Iterator[Step | 
     yield from recognise_stepwise(audio.clip(), options, _RECOGNIZERS)
 
 
-def align_job(audio: Audio, text: str) -> Recognition:
+def align_job(audio: Audio, text: str, language: str = "") -> Recognition:
     """`align_text` of a recording. Raises what decoding and alignment raise."""
-    return align_text(audio.clip(), text, _RECOGNIZERS)
+    return align_text(audio.clip(), text, _RECOGNIZERS, language)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,19 +11,24 @@ import numpy as np
 from kuchipaku_animation.cues import MouthCue, MouthShape
 from kuchipaku_contract.errors import InternalError, InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
+from kuchipaku_lipsync.hearing import focus
 from kuchipaku_lipsync.incremental import CueBuilder
 from kuchipaku_lipsync.loudness import LoudnessMeter
 from kuchipaku_lipsync.phones import PhoneSegment
 from kuchipaku_lipsync.recognizers.aligned import AlignmentError, TextAligner
 from kuchipaku_lipsync.recognizers.base import (
+    AudioContent,
     Recognizer,
     RecognizerName,
     Utterance,
     WordSegment,
 )
 from kuchipaku_lipsync.recognizers.phonetic import PhoneticRecognizer
+from kuchipaku_lipsync.recognizers.reading import Language, check_language, text_language
+from kuchipaku_lipsync.recognizers.rhubarb_native import RhubarbProgram
 from kuchipaku_lipsync.recognizers.words import WordRecognizer
 from kuchipaku_lipsync.rhubarb import ALL_SHAPES, ShapeCue
+from kuchipaku_lipsync.song import SongRecognizer
 from kuchipaku_lipsync.speech import Speech, prepare_speech
 from kuchipaku_media.audio import AudioClip
 
@@ -32,18 +37,27 @@ from kuchipaku_media.audio import AudioClip
 class RecognitionOptions:
     """What the caller wants.
 
-    `shapes` holds A to F and any of G, H, X; an empty `text` means that it is unknown.
+    `shapes` holds A to F and any of G, H, X; an empty `text` means that it is unknown. `language`
+    is the text's, as a tag such as "de"; empty, it is guessed.
     """
 
     recognizer: RecognizerName = RecognizerName.AUTO
     text: str = ""
     shapes: frozenset[MouthShape] = ALL_SHAPES
+    language: str = ""
+    content: AudioContent = AudioContent.ANY
 
     @property
     def effective_recognizer(self) -> RecognizerName:
-        """Who is to listen: with `AUTO` the aligner where the text is known, else for words."""
+        """Who is to listen to a whole recording.
+
+        With `AUTO` the one for songs if it is one, the aligner where the text is known, else the
+        one for words.
+        """
         if self.recognizer is not RecognizerName.AUTO:
             return self.recognizer
+        if self.content is AudioContent.SONG:
+            return RecognizerName.SONG
         return RecognizerName.ALIGNED if self.text.strip() else RecognizerName.WORDS
 
 
@@ -89,6 +103,10 @@ class Recognition:
 class Recognizers:
     """Recognisers, each loaded when first needed and kept. One recognition at a time."""
 
+    def __init__(self, rhubarb: RhubarbProgram | None = None) -> None:
+        """`rhubarb` is the native program; by default the one on the PATH."""
+        self.rhubarb = rhubarb or RhubarbProgram()
+
     @cached_property
     def words(self) -> WordRecognizer:
         return WordRecognizer()
@@ -96,6 +114,10 @@ class Recognizers:
     @cached_property
     def phonetic(self) -> PhoneticRecognizer:
         return PhoneticRecognizer()
+
+    @cached_property
+    def song(self) -> SongRecognizer:
+        return SongRecognizer()
 
     @cached_property
     def aligner(self) -> TextAligner:
@@ -151,6 +173,8 @@ def recognise_stepwise(
     """
     options = options or RecognitionOptions()
     check_options(options)
+    if options.recognizer is RecognizerName.LIVE:
+        raise ValueError("live recognition takes audio as it comes: see LiveListener")
     return _steps(clip, options, recognizers or Recognizers(), fall_back=True)
 
 
@@ -158,31 +182,62 @@ def _steps(
     clip: AudioClip, options: RecognitionOptions, recognizers: Recognizers, *, fall_back: bool
 ) -> Iterator[Step | Outcome]:
     _check_audio(clip)
+    name = options.effective_recognizer
     speech = prepare_speech(clip)
+    if name is RecognizerName.RHUBARB:
+        yield from _rhubarb_steps(clip, speech, options, recognizers)
+        return
+    content = AudioContent.SONG if name is RecognizerName.SONG else options.content
+    undecided = options.recognizer is RecognizerName.AUTO and name is not RecognizerName.ALIGNED
+    speech, sung = focus(speech, content, detect_song=undecided)
+    if sung and undecided:
+        options = replace(options, recognizer=RecognizerName.SONG)
     warnings = _audio_warnings(speech)
     builder = CueBuilder(speech.duration_cs, speech.segments, options.shapes)
     meter = LoudnessMeter(speech)
-    name, utterances = _listen(speech, options, recognizers, warnings if fall_back else None)
+    listener = _Listener(options, recognizers, warnings if fall_back else None)
     spoken = sum(segment.duration_cs for segment in speech.segments)
     done = 0
-    for utterance in utterances:
+    for utterance in listener.listen(speech):
         done += utterance.segment.duration_cs
         ready = _mouth_cues(builder.add(utterance), meter)
         yield Step(done / spoken, tuple(ready), utterance.phones, utterance.words)
     yield Step(1.0, tuple(_last_cues(builder.finish(), meter, clip.duration_s, options.shapes)))
-    yield Outcome(clip.duration_s, name, tuple(warnings))
+    yield Outcome(clip.duration_s, listener.name, tuple(warnings))
 
 
-def align_text(clip: AudioClip, text: str, recognizers: Recognizers | None = None) -> Recognition:
+def _rhubarb_steps(
+    clip: AudioClip, speech: Speech, options: RecognitionOptions, recognizers: Recognizers
+) -> Iterator[Step | Outcome]:
+    """Rhubarb gives cues, and all of them at the end."""
+    meter = LoudnessMeter(speech)
+    # Its word recogniser knows English only.
+    language = text_language(options.text, options.language)
+    phonetic = bool(options.text.strip()) and language is not Language.ENGLISH
+    text = "" if phonetic else options.text
+    for part in recognizers.rhubarb.listen(speech.samples, text, options.shapes, phonetic=phonetic):
+        if isinstance(part, float):
+            yield Step(min(part, 0.99), ())
+            continue
+        cues = _last_cues(part.cues, meter, clip.duration_s, options.shapes)
+        yield Step(1.0, tuple(cues), tuple(part.phones), tuple(part.words))
+    yield Outcome(clip.duration_s, RecognizerName.RHUBARB, tuple(_audio_warnings(speech)))
+
+
+def align_text(
+    clip: AudioClip, text: str, recognizers: Recognizers | None = None, language: str = ""
+) -> Recognition:
     """Words, phones and cues of a known text.
 
     Raises InvalidArgumentError as `recognise_stepwise` (the text's field is "text"), and with
-    TEXT_NOT_UNDERSTOOD and TEXT_DOES_NOT_MATCH where that falls back to another recogniser.
+    TEXT_NOT_UNDERSTOOD, TEXT_NEEDS_READING, LANGUAGE_NOT_ALIGNED and TEXT_DOES_NOT_MATCH where
+    that falls back to another recogniser.
     """
     check_text(text, "text")
+    check_language(language, "language")
     if not text.strip():
         raise _text_missing("text")
-    options = RecognitionOptions(RecognizerName.ALIGNED, text)
+    options = RecognitionOptions(RecognizerName.ALIGNED, text, language=language)
     return _collected(_steps(clip, options, recognizers or Recognizers(), fall_back=False))
 
 
@@ -202,6 +257,7 @@ def check_options(options: RecognitionOptions) -> None:
     `recognise_stepwise`.
     """
     check_text(options.text, "config.text")
+    check_language(options.language, "config.language")
     if options.recognizer is RecognizerName.ALIGNED and not options.text.strip():
         raise _text_missing("config.text")
 
@@ -229,38 +285,53 @@ def _check_audio(clip: AudioClip) -> None:
         )
 
 
-def _listen(
-    speech: Speech,
-    options: RecognitionOptions,
-    recognizers: Recognizers,
-    warnings: list[RecognitionNote] | None,
-) -> tuple[RecognizerName, Iterator[Utterance]]:
-    """Who listens, and what is heard.
+class _Listener:
+    """Listens for one clip; where a text cannot be aligned, another recogniser takes over."""
 
-    A text that cannot be aligned adds to `warnings`, or is refused where there are none.
-    """
-    name = options.effective_recognizer
-    if name is RecognizerName.ALIGNED:
+    def __init__(
+        self,
+        options: RecognitionOptions,
+        recognizers: Recognizers,
+        warnings: list[RecognitionNote] | None,
+    ) -> None:
+        """A text that cannot be aligned adds to `warnings`; it is refused where there are none."""
+        self.name = options.effective_recognizer
+        self._options = options
+        self._recognizers = recognizers
+        self._warnings = warnings
+
+    def listen(self, speech: Speech) -> Iterator[Utterance]:
+        """One utterance for each segment of the speech, as it is heard."""
+        if self.name is not RecognizerName.ALIGNED:
+            yield from self._recognizer().listen(speech)
+            return
+        heard = 0
         try:
-            return name, iter(recognizers.aligner.align(speech, options.text))
+            text, language = self._options.text, self._options.language
+            for utterance in self._recognizers.aligner.align(speech, text, language):
+                yield utterance
+                heard += 1
         except AlignmentError as error:
-            if warnings is None:
-                raise InvalidArgumentError(
-                    error.message, reason=error.reason, field="text"
-                ) from error
-            # A text in another script tells of another language, and then English words
-            # would be the wrong thing to listen for.
-            foreign = error.reason == "TEXT_NOT_UNDERSTOOD"
-            name = RecognizerName.PHONETIC if foreign else RecognizerName.WORDS
-            warnings.append(
-                RecognitionNote(
-                    error.reason, f"{error.message} The {name} recogniser listened instead."
-                )
-            )
-    recognizer: Recognizer = (
-        recognizers.phonetic if name is RecognizerName.PHONETIC else recognizers.words
-    )
-    return name, recognizer.listen(speech)
+            self._fall_back(error)
+            rest = replace(speech, segments=speech.segments[heard:])
+            yield from self._recognizer().listen(rest)
+
+    def _fall_back(self, error: AlignmentError) -> None:
+        if self._warnings is None:
+            raise InvalidArgumentError(error.message, reason=error.reason, field="text") from error
+        # For another language English words would be the wrong thing to listen for.
+        language = text_language(self._options.text, self._options.language)
+        english = language is Language.ENGLISH and error.reason == "TEXT_DOES_NOT_MATCH"
+        self.name = RecognizerName.WORDS if english else RecognizerName.PHONETIC
+        message = f"{error.message} The {self.name} recogniser listened instead."
+        self._warnings.append(RecognitionNote(error.reason, message))
+
+    def _recognizer(self) -> Recognizer:
+        if self.name is RecognizerName.PHONETIC:
+            return self._recognizers.phonetic
+        if self.name is RecognizerName.SONG:
+            return self._recognizers.song
+        return self._recognizers.words
 
 
 def _audio_warnings(speech: Speech) -> list[RecognitionNote]:

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as pb_grpc
 from kuchipaku_contract.limits import MIB
+from kuchipaku_lipsync.cache import AnswerCache
 from kuchipaku_lipsync.intake import ByteBudget
 from kuchipaku_lipsync.jobs import prepare_worker
+from kuchipaku_lipsync.live.pool import LivePool
 from kuchipaku_lipsync.recognizers.base import RecognizerName
-from kuchipaku_lipsync.servicer import LipsyncServicer
+from kuchipaku_lipsync.recognizers.rhubarb_native import find_rhubarb
+from kuchipaku_lipsync.servicer import LipsyncServicer, ServicerOptions
 from kuchipaku_lipsync.settings import LipsyncSettings
 from kuchipaku_runtime import Admission, Service, ServiceContext, WorkerPool
 
@@ -26,7 +29,14 @@ async def build(context: ServiceContext[LipsyncSettings]) -> Sequence[Service]:
             queue_limit=settings.queue_limit,
             time_limit_s=settings.time_limit_s,
             initializer=prepare_worker,
-            initargs=(preloaded,),
+            initargs=(preloaded, settings.rhubarb_path, settings.time_limit_s),
+            metrics=context.metrics,
+        )
+    )
+    live = await context.enter(
+        LivePool(
+            settings.live_workers,
+            streams_per_worker=settings.live_streams_per_worker,
             metrics=context.metrics,
         )
     )
@@ -34,6 +44,15 @@ async def build(context: ServiceContext[LipsyncSettings]) -> Sequence[Service]:
     budget = ByteBudget(settings.max_buffered_audio_mib * MIB)
     held = context.metrics.gauge("buffered_audio_bytes", "Audio held for all calls.")
     held.set_function(lambda: budget.used)
-    servicer = LipsyncServicer(pool, streams, budget, settings.audio_timeout_s)
+    cache = AnswerCache(settings.cache_mib * MIB)
+    cached = context.metrics.gauge("answer_cache_bytes", "Answers kept for lines heard again.")
+    cached.set_function(lambda: cache.used_bytes)
+    options = ServicerOptions(
+        audio_timeout_s=settings.audio_timeout_s,
+        has_rhubarb=find_rhubarb(settings.rhubarb_path) is not None,
+    )
+    servicer = LipsyncServicer(
+        pool, live, streams=streams, budget=budget, cache=cache, options=options
+    )
     descriptor = pb.DESCRIPTOR.services_by_name["LipsyncService"]
     return [Service(descriptor, servicer, pb_grpc.add_LipsyncServiceServicer_to_server)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -16,9 +17,19 @@ from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import MIB
 from kuchipaku_contract.streams import check_chunk, misplaced, next_within, take_config
 from kuchipaku_lipsync import convert
-from kuchipaku_lipsync.intake import Audio, ByteBudget, Intake, intake_for
+from kuchipaku_lipsync.cache import AnswerCache, answer_key
+from kuchipaku_lipsync.intake import Audio, AudioLayout, ByteBudget, Intake, intake_for
 from kuchipaku_lipsync.jobs import align_job, recognise_job
-from kuchipaku_lipsync.recognise import Outcome, Step, check_text
+from kuchipaku_lipsync.live import LiveOptions
+from kuchipaku_lipsync.live.messages import block_bytes, live_options, live_responses
+from kuchipaku_lipsync.live.pace import Pace, PaceMeter
+from kuchipaku_lipsync.live.pool import LiveCall, LivePool
+from kuchipaku_lipsync.live.session import listen_live
+from kuchipaku_lipsync.recognise import Outcome, RecognitionOptions, Step, check_text
+from kuchipaku_lipsync.recognizers.base import RecognizerName
+from kuchipaku_lipsync.recognizers.reading import check_language
+from kuchipaku_lipsync.recognizers.rhubarb_native import not_installed
+from kuchipaku_lipsync.timed import is_timing, preceded, timed_responses
 from kuchipaku_runtime import Admission, WorkerPool
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -30,44 +41,58 @@ MAX_ALIGN_AUDIO_BYTES: Final = 4 * MIB
 _BATCH_SIZE: Final = 2_000
 
 
+@dataclass(frozen=True, slots=True)
+class ServicerOptions:
+    """What the settings say about calls."""
+
+    audio_timeout_s: float
+    has_rhubarb: bool
+
+
 class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
     """Thin: checks requests, collects audio, hands it to a worker, translates the answers."""
 
     def __init__(
         self,
         pool: WorkerPool,
+        live: LivePool,
+        *,
         streams: Admission,
         budget: ByteBudget,
-        audio_timeout_s: float,
+        cache: AnswerCache,
+        options: ServicerOptions,
     ) -> None:
         """Serve with these workers; `streams` and `budget` bound what comes in meanwhile."""
         self._pool = pool
+        self._live = live
         self._streams = streams
         self._budget = budget
-        self._audio_timeout_s = audio_timeout_s
+        self._cache = cache
+        self._audio_timeout_s = options.audio_timeout_s
+        self._has_rhubarb = options.has_rhubarb
 
     async def RecognizeCues(  # noqa: N802 - the protocol's name
         self, request_iterator: AsyncIterator[pb.RecognizeCuesRequest], context: Context
     ) -> AsyncIterator[pb.RecognizeCuesResponse]:
-        """Collect the audio, then answer cues as they are recognised."""
-        async with self._streams.slot():
+        """Hear what the client sends, as it comes or when it is whole, and answer cues."""
+        async with self._streams.slot(), AsyncExitStack() as stack:
             first = await take_config(request_iterator, within_s=self._audio_timeout_s)
-            config = first.config
-            options = convert.recognition_options(config)
-            layout = convert.audio_layout(config.audio_format, "config.audio_format")
-            intake = intake_for(layout, "config.audio_format")
-            started = pb.RecognizeCuesStarted(config=convert.effective_config(config, options))
-            yield pb.RecognizeCuesResponse(started=started)
-            reserved = _Reserved(self._budget)
-            try:
-                audio = await self._audio(request_iterator, intake, reserved)
-                async with aclosing(self._pool.stream(recognise_job, audio, options)) as steps:
-                    del audio
-                    async for step in steps:
-                        for response in _responses(step, config.include_phones):
-                            yield response
-            finally:
-                reserved.release()
+            task = self._task(first.config)
+            call = None
+            if task.options.recognizer is RecognizerName.LIVE:
+                # A place now, and not when somebody is already speaking.
+                call = await stack.enter_async_context(self._live.stream(task.layout, task.live))
+            yield pb.RecognizeCuesResponse(started=task.started())
+            head = await next_within(request_iterator, self._audio_timeout_s)
+            if head is not None and is_timing(head):
+                shapes = task.options.shapes
+                answer = timed_responses(head, request_iterator, shapes, self._audio_timeout_s)
+            else:
+                pieces = self._pieces(preceded(head, request_iterator))
+                answer = self._answer(task, pieces) if call is None else _live(call, task, pieces)
+            async with aclosing(answer) as responses:
+                async for response in responses:
+                    yield response
 
     async def AlignText(  # noqa: N802
         self, request: pb.AlignTextRequest, context: Context
@@ -81,6 +106,7 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
                 limit_bytes=MAX_ALIGN_AUDIO_BYTES,
             )
         check_text(request.text, "text")
+        check_language(request.language, "language")
         layout = convert.audio_layout(request.audio_format, "audio_format")
         intake = intake_for(layout, "audio_format")
         async with self._streams.slot():
@@ -88,7 +114,7 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
             try:
                 await _collect(intake, reserved, request.audio)
                 audio = await asyncio.to_thread(intake.finish)
-                result = await self._pool.run(align_job, audio, request.text)
+                result = await self._pool.run(align_job, audio, request.text, request.language)
             finally:
                 reserved.release()
         return pb.AlignTextResponse(
@@ -99,19 +125,84 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
             warnings=convert.warning_messages(result.warnings),
         )
 
-    async def _audio(
-        self,
-        requests: AsyncIterator[pb.RecognizeCuesRequest],
-        intake: Intake,
-        reserved: _Reserved,
-    ) -> Audio:
-        """The whole recording, collected until the client closes its side."""
+    def _task(self, config: pb.RecognizeCuesConfig) -> _Task:
+        """The checked config. Raises what is wrong with it."""
+        options = convert.recognition_options(config)
+        layout = convert.audio_layout(config.audio_format, "config.audio_format")
+        intake = intake_for(layout, "config.audio_format")
+        if options.recognizer is RecognizerName.RHUBARB and not self._has_rhubarb:
+            raise not_installed()
+        return _Task(config, options, live_options(config, options), layout, intake)
+
+    async def _answer(
+        self, task: _Task, pieces: AsyncIterator[bytes]
+    ) -> AsyncGenerator[pb.RecognizeCuesResponse, None]:
+        """Collect the audio until it is whole, or found to come as fast as it plays."""
+        meter = PaceMeter(task.layout, self._live.seconds_of)
+        may_be_live = task.options.recognizer is RecognizerName.AUTO
+        reserved = _Reserved(self._budget)
+        try:
+            audio = await _collected(pieces, task, reserved, meter if may_be_live else None)
+            if audio is not None:
+                async with aclosing(self._whole(task, audio)) as responses:
+                    async for response in responses:
+                        yield response
+                return
+        finally:
+            reserved.release()
+        async with (
+            self._live.stream(task.layout, task.live) as call,
+            aclosing(_live(call, task, _after(meter.heard, pieces))) as responses,
+        ):
+            async for response in responses:
+                yield response
+
+    async def _whole(
+        self, task: _Task, audio: Audio
+    ) -> AsyncGenerator[pb.RecognizeCuesResponse, None]:
+        """Recognise a whole recording, unless it has been before."""
+        key = await asyncio.to_thread(answer_key, audio, task.options)
+        known = self._cache.get(key)
+        if known is not None:
+            for step in known:
+                for response in _responses(step, task.config.include_phones, from_cache=True):
+                    yield response
+            return
+        answer: list[Step | Outcome] = []
+        steps = self._pool.stream(recognise_job, audio, task.options)
+        del audio
+        async with aclosing(steps):
+            async for step in steps:
+                answer.append(step)
+                for response in _responses(step, task.config.include_phones):
+                    yield response
+        self._cache.put(key, answer)
+
+    async def _pieces(
+        self, requests: AsyncIterator[pb.RecognizeCuesRequest]
+    ) -> AsyncIterator[bytes]:
+        """The audio, piece by piece, until the client closes its side."""
         while (request := await next_within(requests, self._audio_timeout_s)) is not None:
             if request.WhichOneof("payload") != "audio":
                 raise misplaced(request.WhichOneof("payload"))
             check_chunk(request.audio.data)
-            await _collect(intake, reserved, request.audio.data)
-        return await asyncio.to_thread(intake.finish)
+            yield request.audio.data
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What one call asks for."""
+
+    config: pb.RecognizeCuesConfig
+    options: RecognitionOptions
+    live: LiveOptions
+    layout: AudioLayout
+    intake: Intake
+
+    def started(self) -> pb.RecognizeCuesStarted:
+        config = convert.effective_config(self.config, self.options)
+        config.live_latency.CopyFrom(convert.duration_of(self.live.latency_s))
+        return pb.RecognizeCuesStarted(config=config)
 
 
 class _Reserved:
@@ -142,17 +233,48 @@ class _Reserved:
         self._held = 0
 
 
+async def _collected(
+    pieces: AsyncIterator[bytes], task: _Task, reserved: _Reserved, meter: PaceMeter | None
+) -> Audio | None:
+    """The whole recording; None as soon as `meter` finds that it comes as fast as it plays."""
+    async for data in pieces:
+        await _collect(task.intake, reserved, data)
+        if meter is not None and await meter.take(data) is Pace.REAL_TIME:
+            return None
+    return await asyncio.to_thread(task.intake.finish)
+
+
+async def _live(
+    call: LiveCall, task: _Task, pieces: AsyncIterator[bytes]
+) -> AsyncGenerator[pb.RecognizeCuesResponse, None]:
+    """Recognise audio that is still coming."""
+    unit = block_bytes(task.layout, task.live)
+    async with aclosing(listen_live(call, pieces, task.live.latency_s, unit)) as parts:
+        async for part in parts:
+            for response in live_responses(part, task.config):
+                yield response
+
+
+async def _after(early: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield early
+    async for piece in pieces:
+        yield piece
+
+
 async def _collect(intake: Intake, reserved: _Reserved, data: bytes) -> None:
     reserved.take(len(data))
     reserved.keep_of_last(await asyncio.to_thread(intake.push, data))
 
 
-def _responses(step: Step | Outcome, include_phones: bool) -> list[pb.RecognizeCuesResponse]:
+def _responses(
+    step: Step | Outcome, include_phones: bool, *, from_cache: bool = False
+) -> list[pb.RecognizeCuesResponse]:
     if isinstance(step, Outcome):
         summary = pb.RecognizeCuesSummary(
             duration=convert.duration_of(step.duration),
             recognizer=convert.recognizer_enum(step.recognizer),
             warnings=convert.warning_messages(step.warnings),
+            from_cache=from_cache,
         )
         return [pb.RecognizeCuesResponse(summary=summary)]
     batches: list[pb.RecognizeCuesResponse] = []

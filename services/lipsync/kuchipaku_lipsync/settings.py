@@ -28,6 +28,30 @@ class LipsyncSettings(ServiceSettings):
         le=4096,
         description="Recordings that may wait for a recogniser before others are refused.",
     )
+    live_workers: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Processes for audio that is recognised while it comes. Each takes up to one "
+        "core, and about 90 MB and 10 MB more for each stream.",
+    )
+    live_streams_per_worker: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Streams that one such process serves; each takes up to 0.08 of a core.",
+    )
+    rhubarb_path: str = Field(
+        default="",
+        description="The program of Rhubarb Lip Sync, for those who ask for it. Empty: the one on "
+        "the PATH, if any.",
+    )
+    cache_mib: int = Field(
+        default=32,
+        ge=0,
+        le=65_536,
+        description="MiB of answers kept for lines that are heard again; 0: none.",
+    )
     preload: bool = Field(
         default=True,
         description="Load the recognisers for English at start instead of at first use.",

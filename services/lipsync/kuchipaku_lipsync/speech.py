@@ -25,10 +25,12 @@ _DC_FLAT_S = 3
 _DC_FADE_S = 1
 _FULL_SCALE = 32_767.0
 # Speech above this level (RMS of the active frames) is taken as it is.
-_TARGET_DBFS = -26.0
-_QUIET_DBFS = -45.0
-_SILENT_DBFS = -57.0
-_CLIPPED_SHARE = 0.002
+TARGET_DBFS: Final = -26.0
+QUIET_DBFS: Final = -45.0
+SILENT_DBFS: Final = -57.0
+# Audio is clipped when more than this share of its samples is at full scale.
+CLIPPED_SHARE: Final = 0.002
+FULL_LEVEL: Final = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     return scaled
 
 
-def _dbfs(rms: float) -> float:
+def dbfs(rms: float) -> float:
+    """A level, full scale = 1, in decibels."""
     return float(20 * np.log10(max(rms, 1e-6)))
 
 
@@ -88,10 +91,10 @@ def _loudest_dbfs(samples: NDArray[np.float32]) -> float:
     """Level of the loudest quarter second, in dB relative to full scale."""
     window = SAMPLE_RATE // 4
     if len(samples) == 0:
-        return _dbfs(0.0)
+        return dbfs(0.0)
     padded = np.pad(samples, (0, -len(samples) % window))
     power = np.mean(np.square(padded.reshape(-1, window), dtype=np.float32), axis=1)
-    return _dbfs(float(np.sqrt(power.max())))
+    return dbfs(float(np.sqrt(power.max())))
 
 
 def prepare_speech(clip: AudioClip) -> Speech:
@@ -99,10 +102,11 @@ def prepare_speech(clip: AudioClip) -> Speech:
     resampled = clip if clip.sample_rate == SAMPLE_RATE else resample(clip, SAMPLE_RATE)
     samples = without_dc_offset(resampled.samples, SAMPLE_RATE)
     level = _loudest_dbfs(samples)
-    boosted = _SILENT_DBFS < level < _QUIET_DBFS
+    boosted = SILENT_DBFS < level < QUIET_DBFS
     if boosted:
-        samples = np.asarray(samples * 10 ** ((_TARGET_DBFS - level) / 20), np.float32)
-    clipped = bool(np.mean(np.abs(samples) >= 0.999) > _CLIPPED_SHARE) if len(samples) else False
+        samples = np.asarray(samples * 10 ** ((TARGET_DBFS - level) / 20), np.float32)
+    at_full_scale = np.count_nonzero(np.abs(samples) >= FULL_LEVEL)
+    clipped = bool(at_full_scale > CLIPPED_SHARE * len(samples))
     half_rate = samples[: len(samples) // 2 * 2].reshape(-1, 2).mean(axis=1, dtype=np.float32)
     activity = to_int16(without_dc_offset(half_rate, SAMPLE_RATE // 2))
     return Speech(

@@ -16,12 +16,23 @@ MIN_NOISE_CS = 12
 
 
 class RecognizerName(StrEnum):
-    """Who listens; `AUTO` is decided by whether the text is known."""
+    """Who listens; `AUTO` is decided by the text, the content and how the audio comes."""
 
     AUTO = "auto"
     ALIGNED = "aligned"
     WORDS = "words"
     PHONETIC = "phonetic"
+    RHUBARB = "rhubarb"
+    LIVE = "live"
+    SONG = "song"
+
+
+class AudioContent(StrEnum):
+    """What is to be heard in the audio; `ANY` is found out."""
+
+    ANY = "any"
+    SPEECH = "speech"
+    SONG = "song"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,18 @@
 """Pronunciations for words that no dictionary has: names, inventions, Japanese in Latin letters.
 
-English spelling is read by ordered rules: at each position the first rule whose letters and
-contexts match says the phones. Words made of Japanese syllables alone are read as such.
+English spelling is read by rules, see `LetterRules`; words made of Japanese syllables alone are
+read as such.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
+from kuchipaku_lipsync.recognizers.japanese import hepburn_morae, mora_pronunciations
+from kuchipaku_lipsync.recognizers.letters import LetterRules
 
-class _Rule(NamedTuple):
-    letters: str
-    before: re.Pattern[str]
-    after: re.Pattern[str]
-    phones: tuple[str, ...]
-
-
-# One rule a line: letters, phones ("-" for silent), then contexts: `<` what comes before (a
-# regular expression that must end there), `>` what follows (one that must start there).
-# V is a vowel letter, C a consonant letter, ^ and $ the ends of the word.
 _RULES_TEXT: Final = r"""
 a EY > $ <^
 aigh EY
@@ -192,68 +184,12 @@ zz Z
 z Z
 """
 
-_VOWEL = "[aeiouy]"
-_CONSONANT = "[bcdfghjklmnpqrstvwxz]"
-
-_KANA_CONSONANTS: Final = {
-    "": (),
-    "k": ("K",),
-    "g": ("G",),
-    "s": ("S",),
-    "z": ("Z",),
-    "t": ("T",),
-    "d": ("D",),
-    "n": ("N",),
-    "h": ("HH",),
-    "b": ("B",),
-    "p": ("P",),
-    "m": ("M",),
-    "y": ("Y",),
-    "r": ("R",),
-    "w": ("W",),
-    "f": ("F",),
-    "j": ("JH",),
-    "sh": ("SH",),
-    "ch": ("CH",),
-    "ts": ("T", "S"),
-    "ky": ("K", "Y"),
-    "gy": ("G", "Y"),
-    "ny": ("N", "Y"),
-    "hy": ("HH", "Y"),
-    "by": ("B", "Y"),
-    "py": ("P", "Y"),
-    "my": ("M", "Y"),
-    "ry": ("R", "Y"),
-}
-_KANA_VOWELS: Final = {"a": "AA", "i": "IY", "u": "UW", "e": "EH", "o": "OW"}
-_SYLLABLE = re.compile(
-    r"(?P<double>([kstp])(?=\2)|t(?=ch))?"
-    r"(?:(?P<onset>[knhbpmrg]y|sh|ch|ts|[kgsztdnhbpmyrwfj]|)(?P<vowel>[aiueo])|(?P<nasal>n))"
-)
 _MIN_JAPANESE_SYLLABLES: Final = 2
 
 
-def _compile(line: str) -> _Rule:
-    head, _, tail = line.partition(" ")
-    contexts = re.split(r"\s*([<>])\s*", tail)
-    before = after = ""
-    for mark, pattern in zip(contexts[1::2], contexts[2::2], strict=True):
-        expanded = pattern.strip().replace("V", _VOWEL).replace("C", _CONSONANT)
-        if mark == "<":
-            before = expanded
-        else:
-            after = expanded
-    phones = tuple(name for name in contexts[0].split() if name != "-")
-    return _Rule(head, re.compile(f"(?:{before})$"), re.compile(f"(?:{after})"), phones)
-
-
 @lru_cache(maxsize=1)
-def _rules() -> dict[str, list[_Rule]]:
-    table: dict[str, list[_Rule]] = {}
-    for line in _RULES_TEXT.strip().splitlines():
-        rule = _compile(line)
-        table.setdefault(rule.letters[0], []).append(rule)
-    return table
+def _rules() -> LetterRules:
+    return LetterRules(_RULES_TEXT, vowels="aeiouy", consonants="bcdfghjklmnpqrstvwxz")
 
 
 def pronunciation(word: str) -> tuple[str, ...]:
@@ -262,41 +198,12 @@ def pronunciation(word: str) -> tuple[str, ...]:
     A word without any letter gives no phones.
     """
     letters = re.sub(r"[^a-z]", "", word)
-    return _japanese(letters) or _english(letters)
+    return _japanese(letters) or _rules().phones(letters)
 
 
 def _japanese(word: str) -> tuple[str, ...]:
     """Phones of a word written in Hepburn's romanisation; none when it is not one."""
-    phones: list[str] = []
-    position = syllables = 0
-    while position < len(word):
-        match = _SYLLABLE.match(word, position)
-        if match is None:
-            return ()
-        if match["nasal"]:
-            phones.append("N")
-        else:
-            phones.extend(_KANA_CONSONANTS[match["onset"]])
-            phones.append(_KANA_VOWELS[match["vowel"]])
-            syllables += 1
-        position = match.end()
-    return tuple(phones) if syllables >= _MIN_JAPANESE_SYLLABLES else ()
-
-
-def _english(word: str) -> tuple[str, ...]:
-    phones: list[str] = []
-    position = 0
-    while position < len(word):
-        rule = next(rule for rule in _rules()[word[position]] if _applies(rule, word, position))
-        phones.extend(rule.phones)
-        position += len(rule.letters)
-    return tuple(phones)
-
-
-def _applies(rule: _Rule, word: str, position: int) -> bool:
-    end = position + len(rule.letters)
-    return (
-        word.startswith(rule.letters, position)
-        and rule.before.search(word[:position]) is not None
-        and rule.after.match(word[end:]) is not None
-    )
+    morae = hepburn_morae(word)
+    if sum(bool(vowel) for _, vowel in morae) < _MIN_JAPANESE_SYLLABLES:
+        return ()
+    return tuple(phone for ways in mora_pronunciations(morae) for phone in ways[0])

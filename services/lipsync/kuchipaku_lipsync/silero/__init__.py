@@ -1,0 +1,1 @@
+"""Silero's voice activity model, carried with its licence; see README.md."""
