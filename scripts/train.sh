@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Train the starter models in an environment of their own, because torch is large and serving does not need it.
+#
+#   scripts/train.sh [pose] [matting] [headbox]     all three by default; each resumes where it stopped
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh run
@@ -13,4 +15,10 @@ trap 'rm -f "$requirements"' EXIT
 "$uv" pip install --quiet --python .venv-train/bin/python torch==2.13.0 -r "$requirements"
 path=.
 for folder in libs/* services/* training; do path+=:$folder; done
-PYTHONPATH=$path exec .venv-train/bin/python -m kuchipaku_training.pose all "$@"
+export PYTHONPATH=$path
+for model in ${*:-pose matting headbox}; do
+  options=()
+  # The heads are cut from the pictures that matting drew.
+  [ "$model" != headbox ] || options=(--data build/training/matting/data)
+  .venv-train/bin/python -m "kuchipaku_training.$model" ${options[@]+"${options[@]}"} all
+done

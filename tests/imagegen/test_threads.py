@@ -13,6 +13,8 @@ import pytest
 
 from kuchipaku.imagegen.v1 import imagegen_service_pb2 as pb
 from kuchipaku_imagegen.backends import Backends, Capabilities, Drawing, Order, Progress
+from kuchipaku_imagegen.cutout import MattingModels
+from kuchipaku_imagegen.fitting import Fitter
 from kuchipaku_imagegen.servicer import ImagegenServicer
 from kuchipaku_imagegen.threads import Emit, emitted, in_thread
 from kuchipaku_runtime import Admission
@@ -44,7 +46,9 @@ class _Studio:
     def __init__(self) -> None:
         self.brush = _Brush()
         self.admission = Admission("images", 1)
-        self.servicer = ImagegenServicer(Backends((self.brush,)), self.admission)
+        matting = MattingModels({})
+        fitter = Fitter(None, matting)
+        self.servicer = ImagegenServicer(Backends((self.brush,)), self.admission, fitter, matting)
         self.answers: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def generate(self, image_count: int = 2) -> None:

@@ -6,16 +6,31 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-
-Emit = Callable[[T], None]
-"""Hands an item over. Raises `StoppedError` when no more are wanted."""
 
 
 class StoppedError(Exception):
     """The caller has gone: work is to end here."""
+
+
+class Emit(Generic[T]):
+    """Hands items over to an event loop."""
+
+    def __init__(self, put: Callable[[T], object], stop: threading.Event) -> None:
+        """`put` may be called from any thread."""
+        self._put, self._stop = put, stop
+
+    def __call__(self, item: T) -> None:
+        """Hand an item over. Raises `StoppedError` when no more are wanted."""
+        self.check()
+        self._put(item)
+
+    def check(self) -> None:
+        """Raise `StoppedError` when no more items are wanted."""
+        if self._stop.is_set():
+            raise StoppedError
 
 
 async def in_thread(work: Callable[[], T]) -> T:
@@ -36,12 +51,10 @@ async def emitted(work: Callable[[Emit[T]], None]) -> AsyncGenerator[T]:
     items: asyncio.Queue[tuple[T] | None] = asyncio.Queue()
     stop = threading.Event()
 
-    def emit(item: T) -> None:
-        if stop.is_set():
-            raise StoppedError
+    def put(item: T) -> None:
         loop.call_soon_threadsafe(items.put_nowait, (item,))
 
-    future = asyncio.ensure_future(asyncio.to_thread(work, emit))
+    future = asyncio.ensure_future(asyncio.to_thread(work, Emit(put, stop)))
     # The thread's end is called in after its last item.
     future.add_done_callback(lambda _: items.put_nowait(None))
     try:

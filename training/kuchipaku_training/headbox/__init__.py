@@ -1,0 +1,1 @@
+"""Starter head-box networks: find the head of an anime character and judge its face."""

@@ -1,0 +1,1 @@
+"""Starter matting network: cuts anime characters out of their backgrounds."""

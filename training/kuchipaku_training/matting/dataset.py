@@ -1,0 +1,163 @@
+"""The drawn data of the matting and head-box networks: uint8 arrays, rendered in processes.
+
+A folder holds, for n characters in v variants and s scenes:
+
+- `figures.npy` (n * v, 512, 512, 4): premultiplied RGBA;
+- `heads.npy` (n * v, 4) and `labels.npy` (n * v, 5): see `kuchipaku_training.matting.figures`;
+- `scenes.npy` (s, 384, 384, 3): backgrounds;
+- `done.npy` (n * v + s,).
+
+Rendering resumes: what `done.npy` marks is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
+from kuchipaku_training.matting.figures import CANVAS_SIZE, LABELS, draw_figure
+from kuchipaku_training.matting.scenes import SCENE_SIZE, draw_scene
+from kuchipaku_training.pose.pixels import premultiply
+
+_CHUNK = 8
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a data set holds; two sets of the same spec and drawing code are equal."""
+
+    first_seed: int
+    characters: int
+    variants: int
+    scenes: int
+
+    def __post_init__(self) -> None:
+        if min(self.characters, self.variants, self.scenes) < 1:
+            raise InvalidArgumentError(
+                "a data set needs characters, variants and scenes",
+                reason="DATA_SPEC_INVALID",
+                field="data",
+            )
+
+    @property
+    def figures(self) -> int:
+        """How many figures there are."""
+        return self.characters * self.variants
+
+    def arrays(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return name -> (shape, dtype) of the arrays of this set."""
+        n = self.figures
+        return {
+            "figures": ((n, CANVAS_SIZE, CANVAS_SIZE, 4), "u1"),
+            "heads": ((n, 4), "f4"),
+            "labels": ((n, len(LABELS)), "f4"),
+            "scenes": ((self.scenes, SCENE_SIZE, SCENE_SIZE, 3), "u1"),
+            "done": ((n + self.scenes,), "?"),
+        }
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """An opened data set, memory-mapped; `figures` and `scenes` are the finished indices."""
+
+    spec: DataSpec
+    arrays: dict[str, NDArray[np.generic]]
+    figures: NDArray[np.int64]
+    scenes: NDArray[np.int64]
+
+    def __getitem__(self, name: str) -> NDArray[np.generic]:
+        return self.arrays[name]
+
+
+def create(folder: Path, spec: DataSpec) -> None:
+    """Make the arrays of `spec` in `folder`, or check that they are there already.
+
+    Raises FailedPreconditionError if the folder holds a set of another spec.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    description = folder / "spec.json"
+    if description.exists():
+        found = DataSpec(**json.loads(description.read_text("utf-8")))
+        if found != spec:
+            raise FailedPreconditionError(
+                f"{folder} holds another data set ({found}); give another folder or remove it",
+                reason="DATA_SPEC_DIFFERS",
+                field="data",
+            )
+        return
+    for name, (shape, dtype) in spec.arrays().items():
+        np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.dtype(dtype), shape)
+    description.write_text(json.dumps(asdict(spec), indent=2), "utf-8")
+
+
+def open_data(folder: Path) -> FigureData:
+    """Open a rendered data set for reading.
+
+    Raises FailedPreconditionError if the folder holds none, or no figure or scene is finished.
+    """
+    description = folder / "spec.json"
+    if not description.exists():
+        raise FailedPreconditionError(
+            f"no data set in {folder}; render one first", reason="DATA_MISSING", field="data"
+        )
+    spec = DataSpec(**json.loads(description.read_text("utf-8")))
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in spec.arrays()}
+    figures = np.flatnonzero(arrays["done"][: spec.figures])
+    scenes = np.flatnonzero(arrays["done"][spec.figures :])
+    if not len(figures) or not len(scenes):
+        raise FailedPreconditionError(
+            f"the data set in {folder} is not drawn yet", reason="DATA_MISSING", field="data"
+        )
+    return FigureData(spec, arrays, figures, scenes)
+
+
+def render_items(folder: Path, spec: DataSpec, items: list[int]) -> list[int]:
+    """Draw figures (items below `spec.figures`) and scenes (the others). Returns `items`."""
+    arrays = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r+")
+        for name in ("figures", "heads", "labels", "scenes")
+    }
+    for item in items:
+        if item >= spec.figures:
+            index = item - spec.figures
+            arrays["scenes"][index] = draw_scene(spec.first_seed + index)
+            continue
+        character, variant = divmod(item, spec.variants)
+        figure = draw_figure(spec.first_seed + character, variant)
+        arrays["figures"][item] = premultiply(figure.picture)
+        arrays["heads"][item] = figure.head
+        arrays["labels"][item] = figure.labels
+    return items
+
+
+def missing_count(folder: Path) -> int:
+    """Return how many items of the set in `folder` are still to be drawn."""
+    return int(np.count_nonzero(~np.load(folder / "done.npy")))
+
+
+def render(folder: Path, spec: DataSpec, workers: int) -> Iterator[int]:
+    """Render what is missing of a data set, yielding how many items were just finished.
+
+    Raises FailedPreconditionError if the folder holds a set of another spec.
+    """
+    create(folder, spec)
+    done = np.load(folder / "done.npy", mmap_mode="r+")
+    missing = [int(index) for index in np.flatnonzero(~done)]
+    # Scenes and figures mixed, so that a training can start on a part of the set.
+    np.random.default_rng(0).shuffle(missing)
+    chunks = [missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(render_items, folder, spec, chunk) for chunk in chunks]
+        for job in as_completed(jobs):
+            items = job.result()
+            done[items] = True
+            done.flush()
+            yield len(items)
