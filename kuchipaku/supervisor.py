@@ -114,6 +114,9 @@ class Plan:
         prefix = f"KUCHIPAKU_{service.upper()}_"
         defaults = {prefix + "LOG_FORMAT": "text", prefix + "DRAIN_TIMEOUT_S": str(_DRAIN_S)}
         places = {prefix + "ADDRESS": self.addresses[service]}
+        if service == "pose":
+            # Speeds measured while all services start at once would be wrong.
+            defaults[prefix + "CALIBRATION_S"] = "0"
         if service == "gateway":
             places[prefix + "STORE_URL"] = self.data.resolve().as_uri()
             for peer, address in self.addresses.items():

@@ -7,8 +7,14 @@ import click
 from kuchipaku import __version__
 
 from .characters import characters
+from .cutout import cutout
 from .demo import demo
+from .fit import fit
+from .imagine import imagine
 from .lipsync import lipsync
+from .loadtest import loadtest
+from .models import models
+from .pose import pose
 from .services import status, up
 from .speak import speak
 
@@ -19,5 +25,18 @@ def main() -> None:
     """Bring a picture of an anime character to life: it speaks what you give it."""
 
 
-for command in (speak, lipsync, characters, up, status, demo):
+for command in (
+    speak,
+    imagine,
+    cutout,
+    fit,
+    lipsync,
+    pose,
+    models,
+    characters,
+    up,
+    status,
+    demo,
+    loadtest,
+):
     main.add_command(command)

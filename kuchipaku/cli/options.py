@@ -34,6 +34,14 @@ RECOGNIZERS = {
     "aligned": lipsync.RECOGNIZER_ALIGNED,
     "words": lipsync.RECOGNIZER_WORDS,
     "phonetic": lipsync.RECOGNIZER_PHONETIC,
+    "rhubarb": lipsync.RECOGNIZER_RHUBARB,
+    "live": lipsync.RECOGNIZER_LIVE,
+    "song": lipsync.RECOGNIZER_SONG,
+}
+CONTENTS = {
+    "any": lipsync.AUDIO_CONTENT_UNSPECIFIED,
+    "speech": lipsync.AUDIO_CONTENT_SPEECH,
+    "song": lipsync.AUDIO_CONTENT_SONG,
 }
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -118,5 +126,8 @@ def text_from(file: Path | None, string: str | None) -> str:
     if file is not None and string is not None:
         raise click.UsageError("Give --text or --text-string, not both.")
     if file is not None:
-        return file.read_text(encoding="utf-8")
+        try:
+            return file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise click.BadParameter(f"{file} is not UTF-8 text", param_hint="--text") from None
     return string or ""

@@ -83,7 +83,7 @@ class Outcome:
 @click.option(
     "--image",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A picture of the character with a transparent background.",
+    help="A picture of the character; a background is removed, and the picture is framed.",
 )
 @click.option("--character", help="Id of a character made earlier.")
 @click.option(

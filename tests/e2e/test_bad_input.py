@@ -120,7 +120,7 @@ async def test_three_hours_of_audio(client: Client, character: gateway.Character
         (_huge_png(20_000, 20_000), "IMAGE_TOO_MANY_PIXELS"),
         (_huge_png(60_000, 60_000), "IMAGE_TOO_MANY_PIXELS"),
         (_png(np.full((512, 512, 4), 200, np.uint8))[:1000], "IMAGE_NOT_DECODABLE"),
-        (_png(np.full((512, 512, 3), 200, np.uint8)), "PICTURE_HAS_BACKGROUND"),
+        (_png(np.full((512, 512, 3), 200, np.uint8)), "NO_CHARACTER_FOUND"),
         (_png(np.zeros((512, 512, 4), np.uint8)), "PICTURE_EMPTY"),
     ],
     ids=[
@@ -131,7 +131,7 @@ async def test_three_hours_of_audio(client: Client, character: gateway.Character
         "20000x20000",
         "bomb",
         "cut off",
-        "background",
+        "nobody on it",
         "nothing on it",
     ],
 )

@@ -1,10 +1,12 @@
-"""Makes characters: generate or take a picture, fit it, store it."""
+"""Makes characters: generate or take a picture, cut it out, fit it, check it, store it."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 
@@ -18,14 +20,30 @@ from .convert import to_message
 from .peers import Context, Peers, translated
 from .store import CharacterStore, Creation
 
+IMAGE_TRIES: Final = 4
+"""Pictures that are generated at most until one can be animated."""
+
+_SEEDS: Final = 2**31
+_NO_CHARACTER: Final = ("NO_CHARACTER_FOUND", "PICTURE_EMPTY")
+
 
 @dataclass(slots=True)
 class _Picture:
     """What came out of generation."""
 
     png: bytes = b""
+    canvas_ready: bool = False
     origin: Origin | None = None
     ignored: tuple[str, ...] = ()
+    fitted: imagegen_pb.FitCanvasResponse | None = None
+
+    @property
+    def faults(self) -> tuple[int, int]:
+        """How many checks failed, and how many warned: the less the better."""
+        checks = self.fitted.checks if self.fitted else ()
+        verdicts = [check.verdict for check in checks]
+        failed = verdicts.count(imagegen_pb.CHECK_VERDICT_FAIL)
+        return failed, verdicts.count(imagegen_pb.CHECK_VERDICT_WARN)
 
 
 class CharacterMaker:
@@ -50,20 +68,51 @@ class CharacterMaker:
             yield _result(earlier)
             return
         picture = _Picture(png=request.image.image)
-        if request.WhichOneof("source") == "prompt":
-            async with aclosing(self._generate(request.prompt, picture, context)) as steps:
-                async for step in steps:
-                    yield _progress("generate", step)
-        yield _progress("fit", 0.0)
-        fitted = await self._fit(picture, context)
+        async with aclosing(self._prepare(request, picture, context)) as steps:
+            async for stage, fraction in steps:
+                yield _progress(stage, fraction)
+        fitted = picture.fitted or imagegen_pb.FitCanvasResponse()
         yield _progress("store", 0.0)
         character = _character_from(request, picture, fitted.canvas.sha256)
         told = pb.CreateCharacterResult(ignored_phrases=picture.ignored, checks=fitted.checks)
         new = Creation(character, MessageToDict(told))
         yield _result(await self._store.create(new, fitted.canvas.png, mark))
 
+    async def _prepare(
+        self, request: pb.CreateCharacterRequest, picture: _Picture, context: Context
+    ) -> AsyncGenerator[tuple[str, float]]:
+        """Yield stages and shares of them; a fitted picture is put into `picture`."""
+        if request.WhichOneof("source") == "image":
+            yield "fit", 0.0
+            picture.fitted = await self._fit(picture, context)
+            return
+        source = request.prompt
+        seeds = _seeds_to_try(source)
+        best: _Picture | None = None
+        trouble: InvalidArgumentError | None = None
+        for seed in seeds:
+            drawn = _Picture()
+            async with aclosing(self._generate(source, seed, drawn, context)) as steps:
+                async for step in steps:
+                    yield "generate", step
+            yield "fit", 0.0
+            try:
+                drawn.fitted = await self._fit(drawn, context)
+            except InvalidArgumentError as error:
+                if error.reason not in _NO_CHARACTER:
+                    raise
+                trouble = error
+            else:
+                best = min(best or drawn, drawn, key=lambda one: one.faults)
+            if drawn.canvas_ready or (best is not None and not best.faults[0]):
+                break
+        if best is None:
+            raise trouble or InternalError("No seed was tried.", reason="NO_PICTURE_GENERATED")
+        picture.png, picture.origin = best.png, best.origin
+        picture.ignored, picture.fitted = best.ignored, best.fitted
+
     async def _generate(
-        self, source: pb.PromptSource, picture: _Picture, context: Context
+        self, source: pb.PromptSource, seed: int, picture: _Picture, context: Context
     ) -> AsyncGenerator[float]:
         """Yield the share of steps done; the picture is put into `picture`."""
         request = imagegen_pb.GenerateImageRequest(
@@ -71,9 +120,8 @@ class CharacterMaker:
             negative_prompt=source.negative_prompt,
             model=source.model,
             image_count=1,
+            seed=seed,
         )
-        if source.HasField("seed"):
-            request.seed = source.seed
         model = source.model
         with translated("imagegen"):
             options = self._peers.connection.options(context)
@@ -87,6 +135,7 @@ class CharacterMaker:
                         yield answer.progress.step / max(1, answer.progress.step_count)
                     elif kind == "image":
                         picture.png = answer.image.png
+                        picture.canvas_ready = answer.image.canvas_ready
                         picture.ignored = tuple(answer.image.ignored_phrases)
                         picture.origin = Origin(source.prompt, answer.image.seed, model)
             finally:
@@ -95,10 +144,19 @@ class CharacterMaker:
             raise InternalError("No picture was generated.", reason="NO_PICTURE_GENERATED")
 
     async def _fit(self, picture: _Picture, context: Context) -> imagegen_pb.FitCanvasResponse:
-        request = imagegen_pb.FitCanvasRequest(image=picture.png)
+        """Cut out and frame a picture; one that is a canvas already is only checked."""
+        request = imagegen_pb.FitCanvasRequest(image=picture.png, check_only=picture.canvas_ready)
         with translated("imagegen"):
             options = self._peers.connection.options(context)
             return await self._peers.imagegen.FitCanvas(request, **options)
+
+
+def _seeds_to_try(source: pb.PromptSource) -> list[int]:
+    """The seed that was asked for; or several, until a picture can be animated."""
+    if source.HasField("seed"):
+        return [source.seed]
+    first = secrets.randbelow(_SEEDS)
+    return [first + index for index in range(IMAGE_TRIES)]
 
 
 def _check(request: pb.CreateCharacterRequest) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
-from kuchipaku.type.v1 import session_pb2
+from kuchipaku.type.v1 import audio_pb2, session_pb2
 from kuchipaku_contract.errors import ResourceExhaustedError
 
 
@@ -40,26 +41,30 @@ class Room:
 
 
 class Feed:
-    """Audio for lip sync, and messages for the pose stream, of one utterance."""
+    """Audio or timings for lip sync, and messages for the pose stream, of one utterance."""
 
     def __init__(self, room: Room) -> None:
         """Wait in `room`."""
         self._room = room
         self._held = 0
-        self._audio: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._speech: asyncio.Queue[lipsync_pb.RecognizeCuesRequest | None] = asyncio.Queue()
         self._messages: asyncio.Queue[pose_pb.AnimateRequest | None] = asyncio.Queue()
         self._open = True
         self.interrupted = asyncio.Event()
 
     def add_audio(self, data: bytes) -> None:
-        """The next piece. Raises like `Room.take`."""
+        """The next piece of audio. Raises like `Room.take`."""
+        self.add_speech(lipsync_pb.RecognizeCuesRequest(audio=audio_pb2.AudioChunk(data=data)))
+
+    def add_speech(self, message: lipsync_pb.RecognizeCuesRequest) -> None:
+        """Audio or timings for lip sync. Raises like `Room.take`."""
         if self._open:
-            self._take(len(data))
-            self._audio.put_nowait(data)
+            self._take(_size(message))
+            self._speech.put_nowait(message)
 
     def end_audio(self) -> None:
-        """No more audio comes."""
-        self._audio.put_nowait(None)
+        """No more audio or timings come."""
+        self._speech.put_nowait(None)
 
     def add(self, message: pose_pb.AnimateRequest) -> None:
         """A message for the pose stream. Raises like `Room.take`."""
@@ -76,11 +81,11 @@ class Feed:
         self.interrupted.set()
         self.add(pose_pb.AnimateRequest(interrupt=session_pb2.Interrupt()))
 
-    async def audio(self) -> AsyncIterator[bytes]:
-        """The audio until its end."""
-        while (data := await self._audio.get()) is not None:
-            self._give_back(len(data))
-            yield data
+    async def speech(self) -> AsyncIterator[lipsync_pb.RecognizeCuesRequest]:
+        """What lip sync gets, until its end."""
+        while (message := await self._speech.get()) is not None:
+            self._give_back(_size(message))
+            yield message
 
     async def messages(self) -> AsyncIterator[pose_pb.AnimateRequest]:
         """The messages until the end."""
@@ -102,3 +107,8 @@ class Feed:
         if self._open:
             self._room.give_back(count)
             self._held -= count
+
+
+def _size(message: lipsync_pb.RecognizeCuesRequest) -> int:
+    # Of audio what its limit counts: the samples alone.
+    return len(message.audio.data) if message.HasField("audio") else message.ByteSize()

@@ -25,7 +25,7 @@ from .feed import Feed, Room
 from .listening import Heard, Listening
 from .scope import Scope
 from .streams import Send, together
-from .utterance import check_text, check_timing, recognises
+from .utterance import check_text, check_timing, listens, recognises, timing_input, timings
 
 _Compositor = PeerStream[compositor_pb.ComposeVideoRequest, compositor_pb.ComposeVideoResponse]
 
@@ -147,11 +147,12 @@ class Film:
     async def _open_listening(self) -> Listening | None:
         if not recognises(self._config.timing):
             return None
-        config = lipsync_pb.RecognizeCuesConfig(
-            audio_format=self._config.audio_format,
-            text=self._config.text,
-            recognizer=self._config.recognizer,
-        )
+        config = lipsync_pb.RecognizeCuesConfig()
+        if listens(self._config.timing):
+            config.audio_format.CopyFrom(self._config.audio_format)
+            config.text = self._config.text
+            config.recognizer = self._config.recognizer
+            config.language = self._config.language
         return await Listening.open(self._scope, config)
 
     async def _announce(
@@ -171,7 +172,7 @@ class Film:
         effective.crop.CopyFrom(drawn.frame_format.crop)
         effective.width_px = drawn.frame_format.width_px
         effective.height_px = drawn.frame_format.height_px
-        if listening is not None:
+        if listening is not None and listens(self._config.timing):
             effective.recognizer = listening.started.config.recognizer
         self._fps = drawn.animation.frames_per_second
         started = pb.RenderVideoStarted(config=effective, media_type=composing.media_type)
@@ -180,21 +181,23 @@ class Film:
     # Reading
 
     async def _read(self, requests: AsyncIterator[pb.RenderVideoRequest]) -> None:
-        known = not recognises(self._config.timing)
+        source = timing_input(self._config.timing)
         async for request in requests:
             kind = request.WhichOneof("payload")
             if kind == "audio":
                 check_chunk(request.audio.data)
-                if not known:
+                if source == "audio":
                     self._feed.add_audio(request.audio.data)
                 audio = compositor_pb.ComposeVideoRequest(audio=request.audio)
                 await self._to_compositor.put(audio)
             elif kind == "expressions":
                 self._feed.add(pose_pb.AnimateRequest(expressions=request.expressions))
-            elif kind == "cues" and known:
-                await self._on_cues(request.cues)
             elif kind is None or kind == "config":
                 raise misplaced(kind)
+            elif kind == source == "cues":
+                await self._on_cues(request.cues)
+            elif kind == source:
+                self._feed.add_speech(timings(request))
             else:
                 raise FailedPreconditionError(
                     f"The video's timing does not come from {kind}.",
@@ -202,7 +205,7 @@ class Film:
                     field=kind,
                 )
         self._feed.end_audio()
-        if known:
+        if source == "cues":
             end = session_pb2.UtteranceEnd()
             self._feed.add(pose_pb.AnimateRequest(utterance_end=end))
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
-from kuchipaku.type.v1 import audio_pb2, cue_pb2
+from kuchipaku.type.v1 import cue_pb2
 
 from .calls import PeerStream, patiently
 from .feed import Feed
@@ -101,8 +101,7 @@ class Listening:
             sending.cancel()
 
     async def _send(self, feed: Feed) -> None:
-        async for data in feed.audio():
-            chunk = audio_pb2.AudioChunk(data=data)
-            if not await self._stream.write(lipsync_pb.RecognizeCuesRequest(audio=chunk)):
+        async for message in feed.speech():
+            if not await self._stream.write(message):
                 return
         await self._stream.done_writing()

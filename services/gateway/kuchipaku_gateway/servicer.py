@@ -16,11 +16,13 @@ from kuchipaku_contract.errors import (
 from kuchipaku_contract.limits import LIMITS, MIB
 from kuchipaku_contract.streams import RequestT, take_config
 from kuchipaku_runtime import Admission
+from kuchipaku_runtime.tracing import Tracer
 
 from .characters import Character, check_metadata, parse_name
 from .convert import to_message
 from .creation import CharacterMaker
 from .film import Film
+from .metrics import SessionMetrics
 from .peers import Context, Peers
 from .scope import Scope
 from .session import SessionOptions, SpeakSession
@@ -41,6 +43,8 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
         sessions: Admission,
         videos: Admission,
         creations: Admission,
+        metrics: SessionMetrics,
+        tracer: Tracer,
     ) -> None:
         """Serve characters of `store` with `peers`, within the given slots."""
         self._settings = settings
@@ -53,6 +57,8 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
         self._session_options = SessionOptions(
             room_bytes=settings.backlog_mib * MIB,
             idle_timeout_s=settings.idle_timeout_s,
+            metrics=metrics,
+            tracer=tracer,
         )
 
     async def CreateCharacter(  # noqa: N802 - the protocol's name

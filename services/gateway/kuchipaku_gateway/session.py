@@ -17,12 +17,14 @@ from kuchipaku_contract.errors import (
 )
 from kuchipaku_contract.limits import LIMITS
 from kuchipaku_contract.streams import misplaced
+from kuchipaku_runtime.tracing import Tracer, current_traceparent
 
 from .characters import Character
 from .convert import to_message
 from .drawing import Drawing, Drawn
 from .feed import Feed, Room
 from .listening import Heard, Listening
+from .metrics import SessionMetrics
 from .scope import Scope
 from .statistics import add_statistics
 from .streams import Send, together
@@ -41,6 +43,8 @@ class SessionOptions:
     """What may wait in a session."""
     idle_timeout_s: float
     """How long a session may do nothing."""
+    metrics: SessionMetrics
+    tracer: Tracer
 
 
 class SpeakSession:
@@ -78,12 +82,16 @@ class SpeakSession:
         self._emit = send
         await self._announce()
         self._touch()
-        async with together() as tasks:
-            watchdog = tasks.create_task(self._watch_idleness())
-            tasks.create_task(self._read(requests))
-            tasks.create_task(self._listen())
-            await self._speak()
-            watchdog.cancel()
+        try:
+            async with together() as tasks:
+                watchdog = tasks.create_task(self._watch_idleness())
+                tasks.create_task(self._read(requests))
+                tasks.create_task(self._listen())
+                await self._speak()
+                watchdog.cancel()
+        finally:
+            for utterance in self._unfinished:
+                utterance.span.end("the session ended")
         await send(pb.SpeakResponse(statistics=self._statistics))
 
     async def _announce(self) -> None:
@@ -149,7 +157,12 @@ class SpeakSession:
                 utterance_id=spec.utterance_id,
             )
         self._names.add(spec.utterance_id)
-        self._latest = Utterance(spec, Feed(self._room))
+        span = self._options.tracer.start(
+            "utterance",
+            link=current_traceparent(),
+            attributes={"kuchipaku.utterance_id": spec.utterance_id},
+        )
+        self._latest = Utterance(spec, Feed(self._room), span=span)
         self._unfinished.append(self._latest)
         self._to_hear.put_nowait(self._latest)
         self._to_speak.put_nowait(self._latest)
@@ -201,7 +214,8 @@ class SpeakSession:
             await self._ahead.acquire()
             heard = Heard()
             if utterance.recognises and not utterance.feed.interrupted.is_set():
-                heard = await self._hear(utterance)
+                with utterance.span.active():
+                    heard = await self._hear(utterance)
             utterance.heard.set_result(heard)
 
     async def _hear(self, utterance: Utterance) -> Heard:
@@ -213,7 +227,7 @@ class SpeakSession:
         config = recognize_config(self._config, utterance.spec)
         listening = await Listening.open(self._scope, config)
         heard = await listening.run(utterance.feed, pass_on)
-        end = session_pb2.UtteranceEnd(duration=heard.summary.duration)
+        end = utterance.end_after(heard.summary)
         utterance.feed.add(pose_pb.AnimateRequest(utterance_end=end))
         return heard
 
@@ -221,7 +235,8 @@ class SpeakSession:
 
     async def _speak(self) -> None:
         while (utterance := await self._to_speak.get()) is not None:
-            drawn = await self._draw(utterance)
+            with utterance.span.active():
+                drawn = await self._draw(utterance)
             heard = await utterance.heard
             if drawn is None:
                 drawn = Drawn()
@@ -231,6 +246,7 @@ class SpeakSession:
             add_statistics(self._statistics, drawn.statistics)
             self._ahead.release()
             self._unfinished.remove(utterance)
+            utterance.span.end()
             utterance.feed.close()
             self._touch()
             summary = pb.SpeakUtteranceSummary(
@@ -262,6 +278,7 @@ class SpeakSession:
             start.resume_offset.CopyFrom(spec.resume_offset)
 
         begun_at = 0.0
+        watch = self._options.metrics.watch()
 
         async def on_frames(frames: frame_pb2.FrameBatch) -> None:
             nonlocal begun_at
@@ -270,10 +287,12 @@ class SpeakSession:
                 self._credit = max(0, self._credit - len(frames.frames))
             if not interrupted.is_set():
                 await self._emit(pb.SpeakResponse(frames=frames))
+                watch.passed_on(frames)
 
         drawn = await drawing.run(start, utterance.feed, self._on_started, on_frames)
         duration = drawn.summary.duration.ToTimedelta().total_seconds()
         # Its first frame was due when the line before had ended, however early it was sent.
+        watch.ended(interrupted=interrupted.is_set())
         due_at = max(begun_at, self._free_at)
         self._free_at = 0.0 if interrupted.is_set() else due_at + duration
         return drawn

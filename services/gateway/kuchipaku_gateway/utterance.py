@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Final
 
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
 from kuchipaku.type.v1 import session_pb2
-from kuchipaku_contract.errors import (
-    FailedPreconditionError,
-    InvalidArgumentError,
-    UnimplementedError,
-)
+from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
 from kuchipaku_contract.streams import check_chunk
+from kuchipaku_runtime.tracing import Span
 
 from .feed import Feed
 from .listening import Heard
+
+# The messages that the mouth's timing comes in.
+_INPUTS: Final = {
+    pb.TIMING_SOURCE_UNSPECIFIED: "audio",
+    pb.TIMING_SOURCE_AUDIO: "audio",
+    pb.TIMING_SOURCE_CUES: "cues",
+    pb.TIMING_SOURCE_PHONES: "phones",
+    pb.TIMING_SOURCE_VISEMES: "visemes",
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +35,11 @@ class Utterance:
     spec: pb.SpeakUtterance
     feed: Feed
     input_ended: bool = False
+    given_end: session_pb2.UtteranceEnd = field(default_factory=session_pb2.UtteranceEnd)
+    """What the client said of its end."""
     speaking: bool = False
+    span: Span = field(default_factory=Span)
+    """Its trace: one for each utterance, through all services."""
     heard: asyncio.Future[Heard] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -41,7 +52,7 @@ class Utterance:
 
     @property
     def recognises(self) -> bool:
-        """Whether the mouth's timing comes from the audio."""
+        """Whether lip sync makes the cues."""
         return recognises(self.spec.timing)
 
     def add(self, request: pb.SpeakRequest, kind: str) -> None:
@@ -57,40 +68,64 @@ class Utterance:
             self.end(request.utterance_end)
         elif kind == "expressions":
             self.feed.add(pose_pb.AnimateRequest(expressions=request.expressions))
-        elif kind == "audio" and self.recognises:
-            check_chunk(request.audio.data)
-            self.feed.add_audio(request.audio.data)
-        elif kind == "cues" and not self.recognises:
-            self.feed.add(pose_pb.AnimateRequest(cues=request.cues))
-        else:
+        elif kind != timing_input(self.spec.timing):
             raise FailedPreconditionError(
                 f"The utterance's timing does not come from {kind}.",
                 reason="TIMING_SOURCE_MISMATCH",
                 field=kind,
             )
+        elif kind == "audio":
+            check_chunk(request.audio.data)
+            self.feed.add_audio(request.audio.data)
+        elif kind == "cues":
+            self.feed.add(pose_pb.AnimateRequest(cues=request.cues))
+        else:
+            self.feed.add_speech(timings(request))
 
     def end(self, end: session_pb2.UtteranceEnd) -> None:
         """No more input comes."""
         if self.input_ended:
             return
         self.input_ended = True
+        self.given_end = end
         self.feed.end_audio()
         if not self.recognises:
             self.feed.add(pose_pb.AnimateRequest(utterance_end=end))
 
+    def end_after(self, summary: lipsync_pb.RecognizeCuesSummary) -> session_pb2.UtteranceEnd:
+        """Where the frames end: with the audio, or with the timings if the client told no end."""
+        if listens(self.spec.timing) or not self.given_end.HasField("duration"):
+            return session_pb2.UtteranceEnd(duration=summary.duration)
+        return self.given_end
+
+
+def timing_input(timing: pb.TimingSource.ValueType) -> str:
+    """The kind of message that a timing source comes in."""
+    return _INPUTS[timing]
+
 
 def recognises(timing: pb.TimingSource.ValueType) -> bool:
-    """Whether a timing source means that lip sync has to listen."""
-    return timing in (pb.TIMING_SOURCE_UNSPECIFIED, pb.TIMING_SOURCE_AUDIO)
+    """Whether lip sync makes the cues, from audio or from timings."""
+    return timing != pb.TIMING_SOURCE_CUES
+
+
+def listens(timing: pb.TimingSource.ValueType) -> bool:
+    """Whether lip sync listens to audio."""
+    return timing_input(timing) == "audio"
+
+
+def timings(request: pb.SpeakRequest | pb.RenderVideoRequest) -> lipsync_pb.RecognizeCuesRequest:
+    """Phones or visemes as lip sync takes them."""
+    if request.HasField("phones"):
+        return lipsync_pb.RecognizeCuesRequest(phones=request.phones)
+    return lipsync_pb.RecognizeCuesRequest(visemes=request.visemes)
 
 
 def check_timing(timing: pb.TimingSource.ValueType, field_path: str) -> None:
-    """Raise `UnimplementedError` for a timing source that is not offered."""
-    if timing in (pb.TIMING_SOURCE_PHONES, pb.TIMING_SOURCE_VISEMES):
-        raise UnimplementedError(
-            "Phones and visemes in place of audio are not offered yet; send cues or audio.",
-            reason="TIMING_SOURCE_NOT_OFFERED",
-            field=field_path,
+    """Raise `InvalidArgumentError` for a timing source that is none."""
+    if timing not in _INPUTS:
+        raise InvalidArgumentError(
+            "The timing source is not known.", reason="ENUM_VALUE_UNKNOWN", field=field_path
         )
 
 
@@ -128,6 +163,15 @@ def recognize_config(
     config: pb.SpeakConfig, spec: pb.SpeakUtterance
 ) -> lipsync_pb.RecognizeCuesConfig:
     """What lip sync is told."""
-    return lipsync_pb.RecognizeCuesConfig(
-        audio_format=config.audio_format, text=spec.text, recognizer=config.recognizer
+    if not listens(spec.timing):
+        return lipsync_pb.RecognizeCuesConfig()
+    told = lipsync_pb.RecognizeCuesConfig(
+        language=spec.language,
+        audio_format=config.audio_format,
+        text=spec.text,
+        recognizer=config.recognizer,
+        content=config.content,
     )
+    if config.HasField("live_latency"):
+        told.live_latency.CopyFrom(config.live_latency)
+    return told
