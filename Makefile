@@ -4,7 +4,7 @@ PYTEST := $(PYTHON) -m pytest
 MEMBERS := kuchipaku libs services training
 CHECKED := $(MEMBERS) scripts benchmarks tests
 
-.PHONY: run up test test-full lint format protos bench train-starter setup dev help
+.PHONY: run up test test-full lint format protos bench bench-gpu rhubarb loadtest images deploy-check train-starter setup dev help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -45,7 +45,22 @@ protos: dev ## Generate the Python stubs from protos/
 	$(PYTHON) scripts/protos.py
 
 bench: dev ## Print the figures that the documentation quotes
-	for script in benchmarks/*.py; do $(PYTHON) $$script || exit 1; done
+	for script in $(filter-out %_gpu.py,$(wildcard benchmarks/*.py)); do $(PYTHON) $$script || exit 1; done
+
+bench-gpu: ## Pose models on the GPU, or whatever this machine has, within ten minutes
+	$(PYTHON) benchmarks/pose_gpu.py
+
+rhubarb: setup ## Install the pinned Rhubarb Lip Sync into build/rhubarb
+	@$(PYTHON) scripts/rhubarb.py
+
+loadtest: setup ## Load this machine with live sessions: out/loadtest (LOADTEST="--mix distinct --search")
+	@$(PYTHON) -m kuchipaku loadtest $(LOADTEST)
+
+images: ## Build the container images (CONTAINER_TOOL=podman; TARGETS, TAG, BASE_IMAGE)
+	@deploy/docker/build.sh $(TARGETS)
+
+deploy-check: dev ## Check Dockerfile and Kubernetes manifests
+	$(PYTEST) tests/deploy -m "not slow"
 
 train-starter: ## Draw the data, train and export the starter models (hours; resumes)
 	@scripts/train.sh
