@@ -29,9 +29,9 @@ need_packages() {
 find_python() {
   local name
   for name in python3.11 python3.12 python3; do
+    # The interpreter itself: uv takes a shim, as of pyenv, for another Python than that of .venv and makes it anew.
     if command -v "$name" >/dev/null &&
-      "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))'; then
-      command -v "$name"
+      "$name" -c 'import sys; (3, 11) <= sys.version_info[:2] < (3, 13) or sys.exit(1); print(sys.executable)' 2>/dev/null; then
       return
     fi
   done
