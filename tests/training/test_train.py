@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="training tests need torch (install 
 
 from rich.console import Console  # noqa: E402
 
+from kuchipaku_training.loop import learning_rate  # noqa: E402
 from kuchipaku_training.pose.batches import face_batch, rotator_batch  # noqa: E402
 from kuchipaku_training.pose.dataset import PoseData  # noqa: E402
 from kuchipaku_training.pose.networks import (  # noqa: E402
@@ -20,7 +21,7 @@ from kuchipaku_training.pose.networks import (  # noqa: E402
     RotatorNetwork,
 )
 from kuchipaku_training.pose.tasks import FACE_TASK, ROTATOR_TASK, Task  # noqa: E402
-from kuchipaku_training.pose.train import Trainer, TrainSettings, learning_rate  # noqa: E402
+from kuchipaku_training.pose.train import Trainer, TrainSettings  # noqa: E402
 
 _SETTINGS = TrainSettings(
     steps=6, characters=1, poses=2, warmup=2, held_every=3, held_characters=1, save_every=3

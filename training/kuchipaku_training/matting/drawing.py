@@ -1,4 +1,4 @@
-"""What the commands of the matting and the head-box networks share: drawing the data."""
+"""Drawing the data that the matting and the head-box networks learn from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kuchipaku_training.commands import drawing_progress
 from kuchipaku_training.matting import dataset
 from kuchipaku_training.matting.dataset import DataSpec
 
@@ -30,9 +30,7 @@ def render_data(folder: Path, options: argparse.Namespace, console: Console) -> 
         "held": DataSpec(HELD_SEED, options.held_characters, 4, max(1, options.scenes // 3)),
         "train": DataSpec(TRAIN_SEED, options.characters, 3, options.scenes),
     }
-    text = TextColumn("{task.description}")
-    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    with drawing_progress(console) as progress:
         for name, spec in specs.items():
             dataset.create(folder / name, spec)
             missing = dataset.missing_count(folder / name)
