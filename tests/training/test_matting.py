@@ -134,7 +134,7 @@ def test_the_export_computes_what_the_network_does(folder: Path, tmp_path: Path)
     export_model(work, pack, Console(quiet=True), note="A test.")
     assert (pack / "matting.onnx").stat().st_size < 3_000_000
     card = (pack / "MODEL_CARD.md").read_text("utf-8")
-    assert f"{report['iou']:.4f}" in card
+    assert f"{report['plain']['iou']:.4f}" in card
     assert "A test." in card
     mask = (
         open_matting_models(pack, rembg_folder=None)

@@ -61,21 +61,33 @@ class Composed:
 
 
 def compose(
-    data: FigureData, placements: list[Placement], size: tuple[int, int], rng: Rng
+    data: FigureData,
+    placements: list[Placement],
+    size: tuple[int, int],
+    rng: Rng,
+    *,
+    restyled: bool = True,
 ) -> Composed:
-    """Lay random figures at `placements` (back to front) over a random scene of (height, width)."""
+    """Lay random figures at `placements` (back to front) over a random scene of (height, width).
+
+    Without `restyled` the figures and the picture stay as they were drawn.
+    """
     picture = _scene(data, size, rng)
     alpha = torch.zeros(1, *size)
     seen: list[Seen] = []
     for placement in placements:
         index = int(rng.choice(data.figures))
-        layer = style.recolour(_placed(data, index, placement, size, rng), rng)
-        if rng.random() < 0.25:
-            picture = style.with_shadow(picture, layer[3:], rng)
+        layer = _placed(data, index, placement, size, rng)
+        if restyled:
+            layer = style.recolour(layer, rng)
+            if rng.random() < 0.25:
+                picture = style.with_shadow(picture, layer[3:], rng)
         picture = layer[:3] + picture * (1.0 - layer[3:])
         alpha = layer[3:] + alpha * (1.0 - layer[3:])
         seen.append(_seen(data, index, placement))
-    return Composed(style.roughened(picture, rng), alpha, tuple(seen))
+    if restyled:
+        picture = style.roughened(picture, rng)
+    return Composed(picture, alpha, tuple(seen))
 
 
 def _seen(data: FigureData, index: int, placement: Placement) -> Seen:

@@ -61,8 +61,21 @@ def draw_picture(data: FigureData, size: int, rng: Rng) -> Composed:
 
 
 def draw_single(data: FigureData, size: int, rng: Rng) -> Composed:
-    """Compose one picture of one character."""
+    """Compose one picture of one character, restyled as in training."""
     return compose(data, [_place(size, rng)], (size, size), rng)
+
+
+def draw_plain(data: FigureData, size: int, rng: Rng) -> Composed:
+    """Compose one picture of one character as it was drawn: portrait to full figure, upright."""
+    side = math.exp(rng.uniform(math.log(0.2), math.log(0.5)))
+    place = Placement(
+        x=float(rng.uniform(0.35, 0.65)) * size,
+        y=float(rng.uniform(0.6, 0.85)) * side * size,
+        side=side * size,
+        angle=float(rng.normal(0, 0.05)),
+        mirrored=bool(rng.random() < 0.5),
+    )
+    return compose(data, [place], (size, size), rng, restyled=False)
 
 
 def batch(data: FigureData, step: int, seed: int, count: int, size: int) -> Batch:
