@@ -35,6 +35,8 @@ class OnnxModel:
                 "onnxruntime is not installed: install kuchipaku-imagegen[cpu] or [gpu].",
                 reason="ONNXRUNTIME_NOT_INSTALLED",
             ) from error
+        # Its builds send usage data to their maker unless told not to.
+        ort.disable_telemetry_events()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3

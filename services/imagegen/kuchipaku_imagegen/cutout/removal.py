@@ -48,7 +48,7 @@ def remove_background(
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = np.asarray(Image.fromarray(seen).resize(size, Image.Resampling.BOX))
         mask = closed_form_alpha(small, resized(mask, size)).astype(np.float32)
-    cut = refined(picture, mask, radius=1 if alpha_matting else 3)
+    cut = refined(picture, mask, radius=1 if alpha_matting else 6)
     return CutOut(cut, float(np.mean(cut[..., 3] >= 128)))
 
 
