@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,11 @@ torch = pytest.importorskip("torch", reason="training tests need torch (install 
 from rich.console import Console  # noqa: E402
 
 from kuchipaku_training.loop import learning_rate  # noqa: E402
-from kuchipaku_training.pose.batches import face_batch, rotator_batch  # noqa: E402
+from kuchipaku_training.pose.batches import Batch, face_batch, rotator_batch  # noqa: E402
 from kuchipaku_training.pose.dataset import PoseData  # noqa: E402
 from kuchipaku_training.pose.networks import (  # noqa: E402
     FaceNetwork,
+    Layers,
     NetworkConfig,
     RotatorNetwork,
 )
@@ -122,3 +124,19 @@ def test_batches_keep_source_and_truth_together(data: PoseData) -> None:
         assert batch.pose.shape == (4, 39)
         edge = (batch.source - batch.target)[..., :8, :].abs().max()
         assert edge < 1e-5
+
+
+def test_only_the_network_runs_in_half_precision(data: PoseData, tmp_path: Path) -> None:
+    kinds = []
+
+    def batch(*arguments: Any) -> Batch:
+        kinds.append(("batch", torch.is_autocast_enabled("cpu")))
+        return FACE_TASK.batch(*arguments)
+
+    def forward(net: torch.nn.Module, given: Batch) -> Layers:
+        kinds.append(("network", torch.is_autocast_enabled("cpu")))
+        return FACE_TASK.forward(net, given)
+
+    task = dataclasses.replace(FACE_TASK, build=tiny_face, batch=batch, forward=forward)
+    Trainer(task, _SETTINGS, tmp_path).train_step(data)
+    assert kinds == [("batch", False), ("network", True)]

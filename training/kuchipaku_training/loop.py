@@ -11,6 +11,7 @@ import csv
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -72,7 +73,7 @@ class TrainingLoop(ABC, Generic[Data, Score]):
 
     @abstractmethod
     def loss(self, data: Data) -> Tensor:
-        """Return the loss, a scalar, on the batch of `step`; called under autocast."""
+        """Return the loss, a scalar, on the batch of `step`; the network runs in `precision()`."""
 
     @abstractmethod
     def measured(self, held: Data) -> Score:
@@ -123,13 +124,16 @@ class TrainingLoop(ABC, Generic[Data, Score]):
         self.net.load_state_dict(state["average"])
         self.average.load_state_dict(state["average"])
 
+    def precision(self) -> AbstractContextManager[object]:
+        """Return what the network runs in; pictures and losses stay float32 outside of it."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self._pace.bf16)
+
     def train_step(self, data: Data) -> float:
         """Run one step and return its loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, self._pace)
         self.net.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._pace.bf16):
-            loss = self.loss(data)
+        loss = self.loss(data)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), self._pace.gradient_limit)

@@ -39,9 +39,9 @@ class Trainer(TrainingLoop[FigureData, float]):
     def loss(self, data: FigureData) -> Tensor:
         rng = np.random.default_rng((self.settings.seed, self.step))
         batch = self.task.batch(data, rng, self.settings.pictures)
-        output = self.net(batch.picture)
-        with torch.autocast("cpu", enabled=False):
-            return self.task.loss(output.float(), batch)
+        with self.precision():
+            output = self.net(batch.picture)
+        return self.task.loss(output.float(), batch)
 
     def measured(self, held: FigureData) -> float:
         losses = []

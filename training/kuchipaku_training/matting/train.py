@@ -43,9 +43,9 @@ class Trainer(TrainingLoop[FigureData, task.HeldScore]):
         count = settings.pictures * (_SMALL_BATCH if small else 1)
         size = INPUT_SIZE // 2 if small else INPUT_SIZE
         batch = task.batch(data, self.step, settings.seed, count, size)
-        logits = self.net(normalised(batch.picture))
-        with torch.autocast("cpu", enabled=False):
-            return task.loss(logits.float(), batch.alpha)
+        with self.precision():
+            logits = self.net(normalised(batch.picture))
+        return task.loss(logits.float(), batch.alpha)
 
     def measured(self, held: FigureData) -> task.HeldScore:
         return task.measure(self.average, held, self.settings.held_pictures, INPUT_SIZE)

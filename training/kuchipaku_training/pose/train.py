@@ -47,9 +47,9 @@ class Trainer(TrainingLoop[PoseData, HeldScore]):
         batch = self.task.batch(
             data, self.step, settings.seed, settings.characters, settings.poses, zoomed
         )
-        layers = self.task.forward(self.net, batch)
-        with torch.autocast("cpu", enabled=False):
-            return self.task.loss(layers, batch)
+        with self.precision():
+            layers = self.task.forward(self.net, batch)
+        return self.task.loss(layers, batch)
 
     def measured(self, held: PoseData) -> HeldScore:
         count = min(self.settings.held_characters, held.spec.characters)
