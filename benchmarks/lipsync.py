@@ -1,6 +1,7 @@
 """Accuracy and cost of the lip sync engines, beside Rhubarb Lip Sync itself.
 
-    python benchmarks/lipsync.py [--quick] [--without-rhubarb]
+    python benchmarks/lipsync.py [--quick] [--without-rhubarb] [--only PART ...]
+        [--engines NAME] [--voices VOICE ...] [--results FILE]
 
 What is measured depends on what is installed:
 
@@ -9,6 +10,9 @@ What is measured depends on what is installed:
 - Rhubarb, by ``make rhubarb``: its rows in the first table;
 - KUCHIPAKU_TEST_DATA: agreement with Rhubarb's recorded answers for the same acoustic model, and
   what the mouth does on music, noise and silence.
+
+With ``--results`` the scores of each engine and voice are kept in a file as soon as they are there
+and are not measured again, so that a measurement can be made in pieces and go on after a break.
 
 Frames are 10 ms. CPU is seconds of one core per second of audio, animation included.
 """
@@ -21,13 +25,15 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from speechbench import espeak, flite
 from speechbench.engines import Hear, cpu_seconds, embedded, live, native, rhubarb_path
-from speechbench.scores import HEADER, Cost, Share, frames, print_table, score
+from speechbench.results import Results
+from speechbench.scores import HEADER, Cost, Scores, Share, frames, print_table, score
 
 from kuchipaku_animation.cues import MouthCue
 from kuchipaku_lipsync.phones import PhoneSegment, parse_phone
@@ -41,6 +47,8 @@ from kuchipaku_lipsync.recognise import (
 from kuchipaku_lipsync.recognizers.base import RecognizerName
 from kuchipaku_lipsync.rhubarb import animate_phones
 from kuchipaku_media.audio import AudioClip, decode_audio
+
+PARTS = ("english", "first", "languages", "agreement", "noise")
 
 # Rhubarb's own name for the mode that each recogniser is compared with.
 VARIANTS = {
@@ -63,18 +71,28 @@ def english_engines(recognizers: Recognizers, *, with_rhubarb: bool) -> Iterator
 
 
 def measure_english(
-    recognizers: Recognizers, lines: Sequence[flite.SpokenLine], *, with_rhubarb: bool
+    engines: Iterable[tuple[str, Hear]], lines: Sequence[flite.SpokenLine], results: Results
 ) -> None:
     """The first table."""
     seconds = sum(line.clip.duration_s for line in lines)
-    print(f"\n## English, flite's voices {', '.join(flite.VOICES)}: {seconds:.0f} s\n")
-    print_table(
-        ["engine", *HEADER],
-        (
-            [name, *score(lines, hear, cpu_seconds).cells()]
-            for name, hear in english_engines(recognizers, with_rhubarb=with_rhubarb)
-        ),
-    )
+    voices = dict.fromkeys(line.voice for line in lines)
+    print(f"\n## English, flite's voices {', '.join(voices)}: {seconds:.0f} s\n")
+
+    def row(name: str, hear: Hear) -> list[str]:
+        scores = Scores()
+        for voice in voices:
+            own = [line for line in lines if line.voice == voice]
+            key = f"{name} / {voice} / {len(own)} lines"
+            scores.include(results.get(key, lambda own=own: _scored(own, hear)))
+        return [name, *scores.cells()]
+
+    print_table(["engine", *HEADER], (row(name, hear) for name, hear in engines))
+
+
+def _scored(lines: Sequence[flite.SpokenLine], hear: Hear) -> Scores:
+    # Models are loaded before the clock starts.
+    hear(min(lines, key=lambda line: line.clip.duration_s))
+    return score(lines, hear, cpu_seconds)
 
 
 def measure_first_cues(recognizers: Recognizers, lines: Sequence[flite.SpokenLine]) -> None:
@@ -107,7 +125,13 @@ def measure_languages(recognizers: Recognizers) -> None:
         lines = list(espeak.spoken_lines(language))
         for name in (RecognizerName.ALIGNED, RecognizerName.PHONETIC):
             hear = embedded(recognizers, name, language)
-            rows.append([language, name.value, *score(lines, hear, cpu_seconds).cells()])
+            rows.append([language, name.value, *_scored(lines, hear).cells()])
+        if language == "ja":
+            written = [
+                replace(line, text=kanji) for line, kanji in zip(lines, espeak.KANJI, strict=True)
+            ]
+            hear = embedded(recognizers, RecognizerName.ALIGNED, language)
+            rows.append([language, "aligned, kanji", *_scored(written, hear).cells()])
     print_table(["language", "engine", *HEADER], rows)
 
 
@@ -196,21 +220,36 @@ def main() -> int:
     parser.add_argument(
         "--without-rhubarb", action="store_true", help="not Rhubarb itself, which takes most time"
     )
+    parser.add_argument("--engines", default="", help="only rows whose name contains this")
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--voices", nargs="*", choices=flite.VOICES, default=flite.VOICES)
+    parser.add_argument("--results", type=Path, help="JSON file of what was measured before")
     arguments = parser.parse_args()
     recognizers = Recognizers()
     if flite.has_flite():
-        lines = list(flite.spoken_lines())[:: 3 if arguments.quick else 1]
-        measure_english(recognizers, lines, with_rhubarb=not arguments.without_rhubarb)
-        measure_first_cues(recognizers, lines)
+        lines = list(flite.spoken_lines(arguments.voices))[:: 3 if arguments.quick else 1]
+        if "english" in arguments.only:
+            results = Results(arguments.results)
+            with_rhubarb = not arguments.without_rhubarb
+            engines = [
+                engine
+                for engine in english_engines(recognizers, with_rhubarb=with_rhubarb)
+                if arguments.engines in engine[0]
+            ]
+            measure_english(engines, lines, results)
+        if "first" in arguments.only:
+            measure_first_cues(recognizers, lines)
     else:
         print("flite is not installed: no English lines with known phones", file=sys.stderr)
-    if espeak.has_espeak():
+    if espeak.has_espeak() and "languages" in arguments.only:
         measure_languages(recognizers)
     root = os.environ.get("KUCHIPAKU_TEST_DATA")
     if root:
         folder = Path(root) / "data" / "speech"
-        measure_agreement(recognizers, folder)
-        measure_noise(recognizers, folder)
+        if "agreement" in arguments.only:
+            measure_agreement(recognizers, folder)
+        if "noise" in arguments.only:
+            measure_noise(recognizers, folder)
     return 0
 
 

@@ -34,6 +34,14 @@ LINES: Final = {
     ),
 }
 
+# The Japanese lines as they are usually written.
+KANJI: Final = (
+    "お帰りなさい、旅人さん。村を出る前に、鍛冶屋と話して下さい。",
+    "五人の勇者が橋の向こうで消えました。ポーションはもうほとんど有りません。",
+    "僕のママは、何故満月の夜に海が光るのか教えてくれなかった。",
+    "気を付けて！爆弾はもうすぐ爆発します。早くポンプの部屋から出て！",
+)
+
 # IPA as espeak-ng writes it, by its first letters: the longest match counts.
 _IPA: Final = {
     "aɪ": "AY",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,9 +51,9 @@ def has_flite() -> bool:
     return shutil.which("flite") is not None
 
 
-def spoken_lines() -> Iterator[SpokenLine]:
+def spoken_lines(voices: Iterable[str] = VOICES) -> Iterator[SpokenLine]:
     """Every line in every voice. Raises OSError where flite is missing."""
-    for voice in VOICES:
+    for voice in voices:
         for text in LINES:
             yield speak(text, voice)
 

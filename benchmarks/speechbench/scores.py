@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 from speechbench.flite import SpokenLine
 
@@ -98,6 +98,31 @@ class Scores:
             if cue.shape in _OPEN_SHAPES and cue.start < phone.end and cue.end > phone.start
         ]
         self.vowel_lags += [start - phone.start for start in opening[:1]]
+
+    def include(self, other: Scores) -> None:
+        """Adds what was counted elsewhere."""
+        for name in ("shapes", "closures_found", "closures_right", "vowels_open"):
+            mine, more = getattr(self, name), getattr(other, name)
+            mine.hits, mine.total = mine.hits + more.hits, mine.total + more.total
+        self.closure_lags += other.closure_lags
+        self.vowel_lags += other.vowel_lags
+        self.cost.cpu += other.cost.cpu
+        self.cost.audio += other.cost.audio
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it; `from_json` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Scores:
+        """What `to_json` wrote."""
+        shares = ("shapes", "closures_found", "closures_right", "vowels_open")
+        return cls(
+            **{name: Share(**data[name]) for name in shares},
+            closure_lags=data["closure_lags"],
+            vowel_lags=data["vowel_lags"],
+            cost=Cost(**data["cost"]),
+        )
 
     def cells(self) -> list[str]:
         """The scores as cells of a table, see `HEADER`."""

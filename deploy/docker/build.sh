@@ -6,6 +6,7 @@
 # CONTAINER_TOOL  docker or podman, or a program that takes `build` like them (default: whichever is there)
 # BASE_IMAGE      slim Debian with Python 3.11 or 3.12 and its venv module
 # REGISTRY, TAG   the images are called REGISTRY/TARGET:TAG
+# RHUBARB, RHUBARB_SHA256, GATEWAY_OPTIONS, LIPSYNC_OPTIONS, TRACING   build arguments, see docs/operations.md
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,7 +23,11 @@ arguments=(
   --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)"
   --build-arg "CREATED=$(date -u +%Y-%m-%dT%H:%M:%SZ)"
 )
-[ -z "${BASE_IMAGE:-}" ] || arguments+=(--build-arg "BASE_IMAGE=$BASE_IMAGE")
+for option in BASE_IMAGE RHUBARB RHUBARB_SHA256 GATEWAY_OPTIONS LIPSYNC_OPTIONS; do
+  [ -z "${!option:-}" ] || arguments+=(--build-arg "$option=${!option}")
+done
+# Empty, it says something.
+[ -z "${TRACING+set}" ] || arguments+=(--build-arg "TRACING=$TRACING")
 
 targets=("$@")
 [ "${#targets[@]}" -gt 0 ] || targets=(gateway imagegen lipsync compositor pose)
@@ -31,4 +36,4 @@ for target in "${targets[@]}"; do
 done
 lister=$tool
 case $(basename "$tool") in docker | podman) ;; *) lister=podman ;; esac
-"$lister" images --format '{{.Repository}}:{{.Tag}} {{.Size}}' | grep -F "$registry/" || true
+"$lister" images --format '{{.Repository}}:{{.Tag}} {{.Size}}' | grep -F "$registry/" | grep -F ":$tag " || true

@@ -34,7 +34,7 @@ from kuchipaku_contract.limits import LIMITS, MIB
 from .connection import Access, access_options
 from .console import people, progress_bars, run
 from .live import CueJoiner, Live, latency_from
-from .options import CONTENTS, RECOGNIZERS, text_from
+from .options import CONTENTS, RECOGNIZERS, language_option, text_from
 from .services import default_data
 from .standalone import standalone_services
 
@@ -121,9 +121,7 @@ class Layout:
     help="File with the words that are said; makes the cues more exact.",
 )
 @click.option("--text-string", help="The words that are said.")
-@click.option(
-    "--language", default="", help="Language of the text: en, ja or de. Guessed if not given."
-)
+@language_option
 @click.option(
     "--shapes",
     default="AFGHX",

@@ -75,7 +75,7 @@ class _Job:
 @click.option(
     "--max-lead",
     type=float,
-    help="Seconds that frames may be ahead. [default: line latency less 0.1; live: the service's]",
+    help="Seconds that frames may be ahead. [default: line latency and 0.3; live: the service's]",
 )
 @click.option("--pause", default=0.4, show_default=True, help="Seconds between lines.")
 @click.option("--text/--no-text", default=True, show_default=True, help="Send the lines' text.")

@@ -44,6 +44,10 @@ CONTENTS = {
     "song": lipsync.AUDIO_CONTENT_SONG,
 }
 
+language_option = click.option(
+    "--language", default="", help="Language of the text: en, ja or de. Guessed if not given."
+)
+
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 

@@ -7,6 +7,7 @@ import importlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,15 @@ import numpy as np
 from rich.markup import escape
 
 from kuchipaku.frames.png import encode_png
+from kuchipaku_contract.limits import LIMITS
 
 from .console import people, progress_bars, run
+from .options import FRAMINGS
 
 PROVIDERS = ("cpu", "openvino", "cuda", "tensorrt")
+
+Crop = tuple[int, int, int, int]
+"""Left, top, width and height in pixels."""
 
 _PNG_LEVEL = 6
 _MODEL_OPTION = click.option(
@@ -27,6 +33,31 @@ _MODEL_OPTION = click.option(
     metavar="PACK",
     help="Folder of a model pack, or the name of one in KUCHIPAKU_POSE_MODELS.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What pictures show of the canvas."""
+
+    crop: Crop | None
+    width: int
+
+
+class _CropType(click.ParamType[Crop]):
+    """The name of a framing, or four numbers."""
+
+    name = "crop"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Crop:
+        if value in FRAMINGS:
+            crop = FRAMINGS[value].crop
+            return crop.left_px, crop.top_px, crop.width_px, crop.height_px
+        try:
+            left, top, width, height = map(int, value.split(","))
+        except ValueError:
+            names = ", ".join(FRAMINGS)
+            self.fail(f"{value!r} is none of {names} or LEFT,TOP,WIDTH,HEIGHT", param, ctx)
+        return left, top, width, height
 
 
 @click.group()
@@ -76,6 +107,18 @@ async def _params(model: str, *, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Folder for a PNG of each pose; with --raw a .npy file.",
 )
+@click.option(
+    "--crop",
+    type=_CropType(),
+    metavar="bust|full|LEFT,TOP,WIDTH,HEIGHT",
+    help="Part of the canvas that is shown, in its pixels; by default all of it.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(LIMITS.min_frame_side_px, LIMITS.max_frame_side_px),
+    metavar="PIXELS",
+    help="Width of the pictures, 128 to 1024; by default that of the crop.",
+)
 @click.option("--provider", type=click.Choice(PROVIDERS), default="cpu", show_default=True)
 @click.option(
     "--raw",
@@ -92,6 +135,8 @@ def render(
     image: Path,
     poses: Path,
     out: Path,
+    crop: Crop | None,
+    size: int | None,
     provider: str,
     raw: bool,
     workers: int | None,
@@ -102,7 +147,10 @@ def render(
         raise click.BadParameter(wanted, param_hint="--out")
     if out.is_dir() if raw else out.is_file():
         raise click.BadParameter(f"{out} is in the way", param_hint="--out")
-    run(_render(model, image, poses, out, provider, raw=raw, workers=workers or 0))
+    if raw and (crop or size):
+        raise click.UsageError("--raw writes what the network gives: no --crop, no --size.")
+    shown = None if raw else _Shown(crop, size or 0)
+    run(_render(model, image, poses, out, provider, shown, workers=workers or 0))
 
 
 async def _render(
@@ -111,8 +159,8 @@ async def _render(
     poses: Path,
     out: Path,
     provider: str,
+    shown: _Shown | None,
     *,
-    raw: bool,
     workers: int,
 ) -> None:
     offline = _offline()
@@ -125,11 +173,12 @@ async def _render(
         subject = renderer.load_image(image)
         count = len(read.poses)
         progress.update(task, description="poses", total=count)
-        if raw:
+        if shown is None:
             shape = (count, 4, renderer.tensor_side, renderer.tensor_side)
             steps = _write_raw(out, renderer.tensors(subject, read.poses), shape)
         else:
-            steps = _write_pictures(out, renderer.pictures(subject, read.poses))
+            view = renderer.view(subject, crop=shown.crop, width=shown.width)
+            steps = _write_pictures(out, renderer.pictures(subject, read.poses, view))
         for _ in steps:
             progress.advance(task)
             # Lets a signal end the command.

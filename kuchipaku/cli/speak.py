@@ -29,6 +29,7 @@ from .options import (
     Framing,
     Target,
     background_from,
+    language_option,
     picture_from,
     target_from,
     text_from,
@@ -64,6 +65,7 @@ class What:
     framing: Framing
     background: compositor.Background | None
     pose_model: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Outcome:
     help="File with the words that are said; makes the mouth more exact.",
 )
 @click.option("--text-string", help="The words that are said.")
+@language_option
 @click.option(
     "--recognizer", type=click.Choice(list(RECOGNIZERS)), default="auto", show_default=True
 )
@@ -136,6 +139,7 @@ def speak(
     audio: Path,
     text_file: Path | None,
     text_string: str | None,
+    language: str,
     recognizer: str,
     fps: float,
     expression: str,
@@ -162,6 +166,7 @@ def speak(
     what = What(
         audio=audio,
         text=text_from(text_file, text_string),
+        language=language,
         recognizer=RECOGNIZERS[recognizer],
         animation=options,
         framing=FRAMINGS[framing],
@@ -232,6 +237,7 @@ async def _write_video(
         character=name,
         pose_model=what.pose_model,
         text=what.text,
+        language=what.language,
         recognizer=what.recognizer,  # type: ignore[arg-type]
         animation=what.animation,
         container=target.container or compositor.VIDEO_CONTAINER_UNSPECIFIED,
@@ -307,7 +313,8 @@ async def _speak_requests(name: str, what: What) -> AsyncIterator[pb.SpeakReques
         ),
     )
     yield pb.SpeakRequest(config=config)
-    yield pb.SpeakRequest(utterance=pb.SpeakUtterance(text=what.text))
+    utterance = pb.SpeakUtterance(text=what.text, language=what.language)
+    yield pb.SpeakRequest(utterance=utterance)
     for part in chunks(what.audio.read_bytes()):
         yield pb.SpeakRequest(audio=audio_pb2.AudioChunk(data=part))
 

@@ -59,8 +59,8 @@ class LoadPlan:
     line_latency_s: float = 0.5
     """Declared latency of whole lines: from sending one to the time its first frame is due."""
     max_lead_s: float | None = None
-    """How far frames may be ahead of their time; None: what the declared latency of whole lines
-    leaves room for, and the service's default where speech is live."""
+    """How far frames may be ahead of their time; None: 0.3 s more than the declared latency of
+    whole lines, and the service's default where speech is live."""
     live_latency_s: float = 0.2
     """What live recognition is told; with the service's look-ahead the declared latency."""
     pause_s: float = 0.4
@@ -89,8 +89,8 @@ class LoadPlan:
         """What sessions ask for as ``max_lead``; None: nothing."""
         if self.max_lead_s is not None or self.feed is Feed.LIVE:
             return self.max_lead_s
-        # Who plays a line later than it could has room for frames that come before.
-        return max(0.1, self.line_latency_s - 0.1)
+        # Who has a line whole has room for its frames too.
+        return self.line_latency_s + 0.3
 
     def mean_session_s(self) -> float:
         """Mean length of arriving sessions."""

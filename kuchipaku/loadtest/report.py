@@ -12,6 +12,8 @@ from .figures import Spread
 from .plot import Series, plot
 from .run import Result
 
+_ENDS = 2
+"""Samples of memory that every run has."""
 _COLUMNS: dict[str, Callable[[Result], object]] = {
     "mix": lambda r: r.plan.mix.value,
     "feed": lambda r: r.plan.feed.value,
@@ -67,6 +69,8 @@ def as_markdown(results: Sequence[Result], command: str) -> str:
     lines = [f"`{command}`", "", f"{machine.cores} cores of {machine.processor}; {machine.system}."]
     lines += ["", *_sessions_table(results), "", *_services_table(results)]
     lines += ["", *_pose_table(results)]
+    for result in results:
+        lines += ["", *_memory_table(result)] if len(result.memory) > _ENDS else []
     if any(result.generator_lags for result in results):
         lines += ["", "The generator itself was late: the lateness of marked (*) runs is in doubt."]
     return "\n".join(lines) + "\n"
@@ -137,6 +141,17 @@ def _pose_table(results: Sequence[Result]) -> list[str]:
         rows.append([f"{r.plan.mix.value} {r.figures.admitted}", hits, rates, batches, wait, size])
     head = ["run", "frames from cache", "stages from cache", "frames per batch"]
     return _table([*head, "queue wait (ms)", "kB per frame"], rows)
+
+
+def _memory_table(result: Result) -> list[str]:
+    names = sorted(result.memory[0].resident_bytes)
+    rows = [
+        [f"{sample.at_s:.0f}", *(f"{sample.resident_bytes[n] / 2**20:.0f}" for n in names)]
+        for sample in result.memory
+    ]
+    run = f"{result.figures.admitted} sessions of {result.plan.mix.value}"
+    head = [f"Resident memory in MiB by service, workers included, with {run}."]
+    return [*head, "", *_table(["seconds", *names], rows)]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

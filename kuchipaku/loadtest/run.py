@@ -19,9 +19,12 @@ from .plan import LoadPlan, Mix
 from .rehearsal import rehearse, repertoire
 from .scrape import scrape
 from .speech import Speech
-from .usage import PoseUsage, ServiceUsage, pose_usage, usage_of
+from .usage import MemorySample, PoseUsage, ServiceUsage, memory_of, pose_usage, usage_of
 
 _MAX_PROCESSES_LAG_S = 0.010
+_MEMORY_SAMPLES = 10
+_LONG_RUN_S = 60.0
+"""A run of this length shows whether the services' memory grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Result:
     begun: str
     """RFC 3339, UTC."""
     machine: Machine = field(default_factory=Machine.here)
+    memory: tuple[MemorySample, ...] = ()
+    """At the beginning, in between where the run is long, and at the end."""
 
     @property
     def sessions_per_core(self) -> float:
@@ -94,12 +99,31 @@ async def run_load(plan: LoadPlan, speech: Speech, metrics: Mapping[str, str]) -
         begun = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         specs = make_specs(plan, lines, characters)
         start = min((spec.begin_at for spec in specs), default=time.monotonic())
-        record = await generate(plan, specs)
+        memory = [memory_of(0.0, before)] if metrics else []
+        watching = asyncio.create_task(_watch_memory(plan, metrics, start, memory))
+        try:
+            record = await generate(plan, specs)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
         after = await scrape(metrics)
+        if metrics:
+            memory.append(memory_of(time.monotonic() - start, after))
     figures = figures_of(plan, record, start)
     services = usage_of(before, after, figures.session_seconds)
     pose = pose_usage(before["pose"], after["pose"]) if "pose" in after else None
-    return Result(plan, figures, services, pose, begun)
+    return Result(plan, figures, services, pose, begun, memory=tuple(memory))
+
+
+async def _watch_memory(
+    plan: LoadPlan, metrics: Mapping[str, str], start: float, memory: list[MemorySample]
+) -> None:
+    if not metrics or plan.duration_s < _LONG_RUN_S:
+        return
+    for number in range(1, _MEMORY_SAMPLES):
+        at_s = plan.duration_s * number / _MEMORY_SAMPLES
+        await asyncio.sleep(max(0.0, start + at_s - time.monotonic()))
+        memory.append(memory_of(at_s, await scrape(metrics)))
 
 
 async def run_series(

@@ -190,6 +190,8 @@ def speak_config(plan: LoadPlan, character: str) -> gateway.SpeakConfig:
     if plan.feed is Feed.LIVE:
         config.live_latency.CopyFrom(_duration(plan.live_latency_s))
         config.recognizer = lipsync_pb2.RECOGNIZER_LIVE
+    else:
+        config.playback_delay.CopyFrom(_duration(plan.line_latency_s))
     return config
 
 

@@ -34,6 +34,25 @@ class PoseUsage:
     bytes_by_encoding: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class MemorySample:
+    """Resident memory of the services at one moment of a run."""
+
+    at_s: float
+    resident_bytes: dict[str, float]
+
+
+def memory_of(at_s: float, samples: Mapping[str, Samples]) -> MemorySample:
+    """The services' memory, workers included, `at_s` seconds after the beginning of a run."""
+    return MemorySample(
+        at_s,
+        {
+            name: own.total(f"kuchipaku_{name}_resident_memory_bytes")
+            for name, own in sorted(samples.items())
+        },
+    )
+
+
 def usage_of(
     before: Mapping[str, Samples], after: Mapping[str, Samples], session_seconds: float
 ) -> dict[str, ServiceUsage]:

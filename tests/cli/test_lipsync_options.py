@@ -33,6 +33,16 @@ def test_options_that_do_not_fit_the_format_are_refused(options: list[str], told
     assert told in result.output
 
 
+@pytest.mark.parametrize(
+    "arguments", [["missing.wav"], [HELLO, "--text", "missing.txt"], [str(Path(HELLO).parent)]]
+)
+def test_files_that_are_not_there_are_told(arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, ["lipsync", *arguments])
+    assert result.exit_code == 2
+    assert arguments[-1] in result.output.replace("\n", " ")
+    assert "does not exist" in result.output or "is a directory" in result.output
+
+
 def test_a_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_bytes(b"caf\xe9")

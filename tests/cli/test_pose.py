@@ -131,6 +131,64 @@ def test_pictures_of_a_tensor(tmp_path: Path, model: Path) -> None:
     assert shown[5, 5].tolist() == [128, 0, 0, 255]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "box", "size"),
+    [
+        (["--crop", "16,32,80,64", "--size", "160"], (16, 32, 96, 96), (160, 128)),
+        (["--size", "256"], (0, 0, SIDE, SIDE), (256, 256)),
+        (["--crop", "full"], None, None),
+    ],
+)
+def test_a_part_of_the_canvas_at_another_size(
+    tmp_path: Path, model: Path, image: Path, arguments: list[str], box: Any, size: Any
+) -> None:
+    poses = poses_file(tmp_path, [{}])
+    common = ("render", "--model", model, "--image", image, "--poses", poses, "--out")
+    whole = kuchipaku(*common, tmp_path / "whole")
+    part = kuchipaku(*common, tmp_path / "part", *arguments)
+    if box is None:  # the framings are of canvases of 512 pixels
+        assert part.exit_code == 1
+        assert "CROP_OUT_OF_CANVAS" in part.stderr
+        return
+    assert (whole.exit_code, part.exit_code) == (0, 0), part.output
+    canvas = Image.open(tmp_path / "whole" / "frame_00000.png")
+    expected = canvas.crop(box).resize(size, Image.Resampling.BICUBIC)
+    shown = Image.open(tmp_path / "part" / "frame_00000.png")
+    assert shown.size == size
+    assert np.array_equal(np.asarray(shown), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--crop", "head"], "bust, full or LEFT,TOP,WIDTH,HEIGHT"),
+        (["--crop", "1,2,3"], "LEFT,TOP,WIDTH,HEIGHT"),
+        (["--size", "100"], "128"),
+        (["--size", "1025"], "1024"),
+        (["--crop", "0,0,128,128", "--raw", "--out", "x.npy"], "no --crop"),
+    ],
+)
+def test_crops_and_sizes_that_cannot_be(
+    tmp_path: Path, model: Path, image: Path, arguments: list[str], problem: str
+) -> None:
+    result = kuchipaku(
+        "render", "--model", model, "--image", image, "--poses", poses_file(tmp_path),
+        "--out", tmp_path / "f", *arguments,
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+@pytest.mark.parametrize("crop", ["100,0,64,64", "0,0,8,8", "-1,0,128,128"])
+def test_a_crop_lies_within_the_canvas(tmp_path: Path, model: Path, image: Path, crop: str) -> None:
+    result = kuchipaku(
+        "render", "--model", model, "--image", image, "--poses", poses_file(tmp_path),
+        "--out", tmp_path / "f", f"--crop={crop}",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "CROP_OUT_OF_CANVAS" in result.stderr
+
+
 def test_clamped_values_are_told(tmp_path: Path, model: Path, image: Path) -> None:
     poses = poses_file(tmp_path, [{"p0": 3, "p1": 0.5}, {"p2": -7}])
     result = kuchipaku(

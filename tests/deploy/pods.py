@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import time
@@ -22,7 +23,9 @@ GATEWAY = "127.0.0.1:51150"
 API_KEY = "for-trying-it-out-only"
 PORTS = {"gateway": 50050, "imagegen": 50051, "pose": 50052, "lipsync": 50053, "compositor": 50054}
 OVERLAY = Path(__file__).parent / "overlay"
+COLLECTOR = "kuchipaku-collector"
 _READY_S = 90.0
+_NETWORK = "podman-default-kube-network"
 
 
 def container_tool() -> str:
@@ -43,6 +46,7 @@ class Pods:
 
     def start(self) -> None:
         """Play the manifests and wait until every service is healthy."""
+        self._start_collector()
         for service in SERVICES:
             command([self.tool, "play", str(self.manifests / f"{service}.yaml")])
         for service in SERVICES:
@@ -52,7 +56,24 @@ class Pods:
         """Take everything down, volumes too."""
         names = [f"{service}-pod-0" for service in SERVICES]
         command(["podman", "pod", "rm", "-f", "-t", "2", "--ignore", *names], check=False)
+        command(["podman", "rm", "-f", "-t", "2", "--ignore", COLLECTOR], check=False)
         command(["podman", "volume", "rm", "-f", "kuchipaku-store"], check=False)
+
+    def _start_collector(self) -> None:
+        script = Path(__file__).with_name("collect_traces.py")
+        command(["podman", "network", "create", "--ignore", _NETWORK], check=False)
+        command(
+            [
+                *("podman", "run", "-d", "--name", COLLECTOR, "--network", _NETWORK),
+                *("--read-only", "-v", f"{script}:/opt/collect_traces.py:ro"),
+                *("--entrypoint", "python", image_of("gateway"), "/opt/collect_traces.py"),
+            ]
+        )
+
+    def spans(self) -> list[dict[str, str]]:
+        """What the collector has been sent so far."""
+        lines = command(["podman", "logs", COLLECTOR]).stdout.splitlines()
+        return [json.loads(line) for line in lines]
 
     def execute(self, service: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a service's container."""
@@ -94,18 +115,28 @@ class Pods:
         return f"{service}-pod-0-service"
 
 
+def image_of(target: str, tag: str = "test") -> str:
+    """The name of an image as tests build it."""
+    return f"localhost/kuchipaku/{target}:{tag}"
+
+
 def build_images(tool: str, log: Path, targets: Iterable[str] = SERVICES) -> None:
     """Build the images that the test overlay names."""
+    for target in targets:
+        build_image(tool, log, target, image_of(target))
+
+
+def build_image(tool: str, log: Path, target: str, tag: str, *arguments: str) -> None:
+    """Build an image; ``arguments`` are further ones of ``build``. The log tells what happened."""
     recipe = str(ROOT / "deploy/docker/Dockerfile")
-    with log.open("w", encoding="utf-8") as out:
-        for target in targets:
-            tag = f"localhost/kuchipaku/{target}:test"
-            subprocess.run(
-                [tool, "build", "-f", recipe, "--target", target, "-t", tag, str(ROOT)],
-                check=True,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
+    with log.open("a", encoding="utf-8") as out:
+        done = subprocess.run(
+            [tool, "build", "-f", recipe, "--target", target, *arguments, "-t", tag, str(ROOT)],
+            check=False,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    assert done.returncode == 0, log.read_text(encoding="utf-8")[-4000:]
 
 
 def write_manifests(folder: Path) -> None:

@@ -39,3 +39,10 @@ def test_images_run_as_nobody_in_particular() -> None:
     text = DOCKERFILE.read_text(encoding="utf-8")
     assert "USER 10001:10001" in text
     assert "latest" not in text
+
+
+def test_onnxruntime_tells_nobody_of_its_use() -> None:
+    text = DOCKERFILE.read_text(encoding="utf-8")
+    for stage in ("builder", "runtime"):
+        (found,) = re.findall(rf"(?ms)^FROM \S+ AS {stage}\n.*?(?=^FROM )", text)
+        assert "ORT_DISABLE_TELEMETRY=1" in found

@@ -31,7 +31,7 @@ VARIANTS = {
     "base": ("base", ()),
     "dev": ("overlays/dev", ()),
     "gpu": ("overlays/gpu", ()),
-    "all components": ("base", ("prometheus", "autoscaling-queue", "s3", "tls")),
+    "all components": ("base", ("prometheus", "autoscaling-queue", "s3", "tls", "tracing")),
 }
 
 
@@ -74,7 +74,8 @@ def test_selectors_select(
         selectors.append(policy["spec"]["podSelector"])
         for rule in (*policy["spec"].get("ingress", []), *policy["spec"].get("egress", [])):
             peers = (*rule.get("from", []), *rule.get("to", []))
-            selectors += [p["podSelector"] for p in peers if "namespaceSelector" not in p]
+            own = [p for p in peers if not {"namespaceSelector", "ipBlock"} & set(p)]
+            selectors += [peer["podSelector"] for peer in own]
     for deployment in deployments.values():
         spreads = pod_of(deployment)["topologySpreadConstraints"]
         selectors += [spread["labelSelector"] for spread in spreads]
@@ -228,14 +229,45 @@ def test_everything_is_denied_that_no_policy_allows(
         assert matches(deny["podSelector"], deployment["spec"]["template"]["metadata"]["labels"])
 
 
-def test_disruption_budgets_leave_room_for_maintenance(
+def test_disruption_budgets_take_one_pod_at_a_time(
     resources: tuple[Resource, ...], deployments: dict[str, Resource]
 ) -> None:
     budgets = of_kind(resources, "PodDisruptionBudget")
     assert set(budgets) == set(deployments)
-    for name, budget in budgets.items():
-        kept = budget["spec"].get("minAvailable", 0)
-        assert kept < deployments[name]["spec"]["replicas"]
+    for budget in budgets.values():
+        assert budget["spec"]["maxUnavailable"] == 1
+        # A pod that is not well keeps no node from being emptied.
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+def test_rollouts_have_room_and_time(deployments: dict[str, Resource]) -> None:
+    for name, deployment in deployments.items():
+        spec = deployment["spec"]
+        assert "replicas" not in spec  # the autoscaler's to say
+        assert spec["progressDeadlineSeconds"] > pod_of(deployment)["terminationGracePeriodSeconds"]
+        rolling = spec["strategy"]["rollingUpdate"]
+        has_gpu = "nvidia.com/gpu" in service_container(deployment)["resources"]["limits"]
+        assert has_gpu == (name == "pose" and rolling == {"maxSurge": 0, "maxUnavailable": 1})
+        assert has_gpu or rolling == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_names_can_be_looked_up_by_those_who_call(
+    resources: tuple[Resource, ...], deployments: dict[str, Resource]
+) -> None:
+    for name, deployment in deployments.items():
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        calls = [v for v in _settings(resources, name).values() if re.match(r"dns:|https?:", v)]
+        allowed = [
+            port["port"]
+            for policy in _all(resources, "NetworkPolicy")
+            if matches(policy["spec"]["podSelector"], labels)
+            for rule in policy["spec"].get("egress", [])
+            for port in rule["ports"]
+        ]
+        assert (53 in allowed) == bool(calls), name
+        for call in calls:
+            port = _port(call)
+            assert port in allowed or ("grpc" in allowed and call.startswith("dns:"))
 
 
 def test_gpus_are_asked_for_once() -> None:

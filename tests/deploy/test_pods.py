@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from kuchipaku.client import Client
 from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
@@ -22,6 +25,7 @@ from tests.deploy.pods import (
     build_images,
     command,
     container_tool,
+    image_of,
     write_manifests,
 )
 
@@ -70,6 +74,44 @@ async def test_the_main_job_runs_in_containers(client: Client, character: str) -
     assert len(film) > 20_000
 
 
+async def test_a_picture_with_a_background_becomes_a_character(
+    client: Client, character: str
+) -> None:
+    drawn = (await client.get_character(character, full=True)).canvas.png
+    photo = _before_a_wall(Image.open(io.BytesIO(drawn)))
+    request = gateway.CreateCharacterRequest(image=gateway.ImageSource(image=photo))
+    result = await client.create_character(request)
+    full = await client.get_character(result.character.name, full=True)
+    canvas = np.asarray(Image.open(io.BytesIO(full.canvas.png)).convert("RGBA"))
+    assert canvas.shape == (512, 512, 4)
+    alpha = canvas[..., 3]
+    # The wall is gone, above and on both sides of the head; the face is there.
+    assert np.percentile(alpha[:60, :60], 95) < 20
+    assert np.percentile(alpha[:60, -60:], 95) < 20
+    assert alpha[200:260, 230:280].mean() > 230
+    # What was cut out and framed again lies where the character was drawn.
+    wanted = np.asarray(Image.open(io.BytesIO(drawn)))[..., 3] > 127
+    found = alpha > 127
+    assert (wanted & found).sum() / (wanted | found).sum() > 0.8
+
+
+async def test_an_utterance_is_one_trace_through_the_pods(
+    client: Client, character: str, pods: Pods
+) -> None:
+    await _speak(client, character, utterance="traced")
+    through = {"kuchipaku-gateway", "kuchipaku-lipsync", "kuchipaku-pose"}
+    services: set[str] = set()
+    for _ in range(RETRIES):
+        spans = await asyncio.to_thread(pods.spans)
+        traces = {s["trace"] for s in spans if s.get("kuchipaku.utterance_id") == "traced"}
+        assert len(traces) <= 1
+        services = {span["service"] for span in spans if span["trace"] in traces}
+        if services >= through:
+            break
+        await asyncio.sleep(1.0)  # spans are sent every five seconds
+    assert services == through
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_containers_are_nobody_and_write_nowhere(pods: Pods, service: str) -> None:
     assert pods.execute(service, "id", "-u").stdout.strip() == "10001"
@@ -81,8 +123,8 @@ def test_containers_are_nobody_and_write_nowhere(pods: Pods, service: str) -> No
 
 @pytest.mark.parametrize("service", LARGEST_MB)
 def test_images_stay_small(pods: Pods, service: str) -> None:
-    image = f"localhost/kuchipaku/{service}:test"
-    size = int(command(["podman", "image", "inspect", "-f", "{{.Size}}", image]).stdout)
+    inspect = ["podman", "image", "inspect", "-f", "{{.Size}}", image_of(service)]
+    size = int(command(inspect).stdout)
     assert size <= LARGEST_MB[service] * 1_000_000
 
 
@@ -155,10 +197,12 @@ async def _speak_again(client: Client, character: str, resume_s: float = 0.0) ->
     return await _speak(client, character, resume_s)
 
 
-async def _speak(client: Client, character: str, resume_s: float = 0.0) -> float:
+async def _speak(
+    client: Client, character: str, resume_s: float = 0.0, utterance: str = "line"
+) -> float:
     """Speak the line as fast as it goes; the offset of the last frame."""
     last_s = 0.0
-    line = _line(character, resume_s, session_pb2.PACING_FASTEST)
+    line = _line(character, resume_s, session_pb2.PACING_FASTEST, utterance)
     async with aclosing(client.speak(line)) as answers:
         async for answer in answers:
             for frame in answer.frames.frames:
@@ -171,15 +215,28 @@ async def _line(
     character: str,
     resume_s: float = 0.0,
     pacing: session_pb2.Pacing.ValueType = session_pb2.PACING_REAL_TIME,
+    name: str = "line",
 ) -> AsyncIterator[gateway.SpeakRequest]:
     config = gateway.SpeakConfig(character=character, pacing=pacing)
     config.frame_format.width_px = config.frame_format.height_px = 256
     config.animation.frames_per_second = FPS
     yield gateway.SpeakRequest(config=config)
-    utterance = gateway.SpeakUtterance(utterance_id="line", text=_text())
+    utterance = gateway.SpeakUtterance(utterance_id=name, text=_text())
     utterance.resume_offset.FromNanoseconds(round(resume_s * 1e9))
     yield gateway.SpeakRequest(utterance=utterance)
     yield gateway.SpeakRequest(audio=audio_pb2.AudioChunk(data=_audio()))
+
+
+def _before_a_wall(character: Image.Image) -> bytes:
+    """A picture of the character, larger and off the middle, before a wall in uneven light."""
+    rows, columns = np.mgrid[0:900, 0:760]
+    light = 0.75 + 0.25 * np.cos(rows / 400.0) * np.cos(columns / 500.0)
+    wall = Image.fromarray((light[..., None] * (120, 160, 190)).astype(np.uint8))
+    large = character.resize((700, 700), Image.Resampling.LANCZOS)
+    wall.paste(large, (30, 200), large)
+    out = io.BytesIO()
+    wall.save(out, "PNG")
+    return out.getvalue()
 
 
 def _check_models(folder: Path, sums: str) -> int:
@@ -191,7 +248,7 @@ def _check_models(folder: Path, sums: str) -> int:
             *("podman", "run", "--rm", "--read-only", "--network", "none"),
             *("-v", f"{folder}:/etc/kuchipaku/models:ro"),
             *("-w", "/opt/kuchipaku/share/kuchipaku/models", "--entrypoint", "sha256sum"),
-            *("localhost/kuchipaku/pose:test", "--check", "--strict", "--quiet"),
+            *(image_of("pose"), "--check", "--strict", "--quiet"),
             "/etc/kuchipaku/models/SHA256SUMS",
         ],
         check=False,

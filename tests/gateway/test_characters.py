@@ -104,6 +104,33 @@ async def test_updates_change_what_the_mask_says(client: Client) -> None:
     assert await client.get_character(made.character.name) == updated
 
 
+async def test_mouth_shapes_are_stored_and_changed(client: Client) -> None:
+    order = _order()
+    order.defaults.mouth_overrides["D"].weights["mouth_delta"] = 0.75
+    made = (await client.create_character(order)).character
+    assert made.defaults.mouth_overrides["D"].weights == {"mouth_delta": 0.75}
+    change = pb.Character(name=made.name, defaults=pb.CharacterDefaults(expression="happy"))
+    kept = await client.update_character(change, ["defaults.expression"])
+    assert kept.defaults.mouth_overrides == made.defaults.mouth_overrides
+    change.defaults.mouth_overrides["F"].dominance = 2.0
+    changed = await client.update_character(change, ["defaults.mouth_overrides"])
+    assert set(changed.defaults.mouth_overrides) == {"F"}
+    assert await client.get_character(made.name) == changed
+
+
+async def test_mouth_shapes_that_cannot_be_are_refused(client: Client) -> None:
+    order = _order()
+    order.defaults.mouth_overrides["D"].weights["mouth_delta"] = 2.0
+    with pytest.raises(InvalidArgumentError) as caught:
+        await client.create_character(order)
+    assert caught.value.field == "defaults.mouth_overrides.D.weights.mouth_delta"
+    name = (await client.create_character(_order())).character.name
+    change = pb.Character(name=name, defaults=order.defaults)
+    with pytest.raises(InvalidArgumentError) as caught:
+        await client.update_character(change, ["defaults"])
+    assert caught.value.field == "character.defaults.mouth_overrides.D.weights.mouth_delta"
+
+
 async def test_an_update_without_a_mask_changes_everything(client: Client) -> None:
     made = await client.create_character(_order(display_name="Momo", owner="me"))
     updated = await client.update_character(pb.Character(name=made.character.name, owner="you"))

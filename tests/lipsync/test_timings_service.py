@@ -193,10 +193,10 @@ async def test_phones_after_audio_are_refused(stub: pb_grpc.LipsyncServiceAsyncS
     assert error.code in ("FAILED_PRECONDITION", "INVALID_ARGUMENT")
 
 
-async def test_kanji_without_a_reading_are_told(
+async def test_kanji_that_nobody_can_read_are_told(
     stub: pb_grpc.LipsyncServiceAsyncStub, hello_wav: bytes
 ) -> None:
-    config = pb.RecognizeCuesConfig(text="東京へようこそ")
+    config = pb.RecognizeCuesConfig(text="𠮷へようこそ")
     responses = await answers(stub, requests(config, hello_wav))
     summary = responses[-1].summary
     assert summary.recognizer == pb.RECOGNIZER_PHONETIC
@@ -207,7 +207,7 @@ async def test_kanji_without_a_reading_are_told(
 @pytest.mark.parametrize(
     ("text", "language", "reason", "field"),
     [
-        ("東京へようこそ", "", "TEXT_NEEDS_READING", "text"),
+        ("𠮷へようこそ", "", "TEXT_NEEDS_READING", "text"),
         ("Bonjour", "fr", "LANGUAGE_NOT_ALIGNED", "text"),
         ("Hello", "not a tag", "LANGUAGE_INVALID", "language"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,7 +18,7 @@ from kuchipaku.loadtest.report import write_report
 from kuchipaku.loadtest.run import Machine, Result
 from kuchipaku.loadtest.scrape import Samples
 from kuchipaku.loadtest.search import search
-from kuchipaku.loadtest.usage import pose_usage, usage_of
+from kuchipaku.loadtest.usage import memory_of, pose_usage, usage_of
 
 BEFORE = """
 # HELP kuchipaku_pose_frames_total Frames.
@@ -160,3 +161,21 @@ def test_a_generator_that_is_late_itself_says_so(tmp_path: Path) -> None:
     assert doubtful.generator_lags
     write_report(tmp_path, [doubtful], "x")
     assert "in doubt" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_long_run_tells_whether_memory_grows(tmp_path: Path) -> None:
+    scraped = {"pose": Samples.parse(AFTER), "gateway": Samples.parse("")}
+    memory = tuple(memory_of(at_s, scraped) for at_s in (0.0, 150.0, 300.0))
+    write_report(tmp_path, [replace(result(2, 0.0), memory=memory)], "kuchipaku loadtest")
+    table = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "with 2 sessions of crowd" in table
+    assert "| seconds | gateway | pose |" in table
+    assert table.count("| 0 | 1 |") == 3
+    runs = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["runs"]
+    assert [sample["at_s"] for sample in runs[0]["memory"]] == [0.0, 150.0, 300.0]
+
+
+def test_a_short_run_tells_no_course_of_memory(tmp_path: Path) -> None:
+    ends = tuple(memory_of(at_s, {"pose": Samples.parse(AFTER)}) for at_s in (0.0, 20.0))
+    write_report(tmp_path, [replace(result(2, 0.0), memory=ends)], "kuchipaku loadtest")
+    assert "Resident memory" not in (tmp_path / "report.md").read_text(encoding="utf-8")

@@ -10,18 +10,14 @@ import numpy as np
 import pytest
 
 from kuchipaku.calls import keep_status
-from kuchipaku.frames import FrameEncoder, FrameEncoding
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.type.v1 import session_pb2
 from kuchipaku_animation import MouthCue, MouthShape
 from kuchipaku_contract.errors import KuchipakuError, ResourceExhaustedError
-from kuchipaku_pose.engine import Character, FrameRequest, RenderedFrame
-from kuchipaku_pose.framestream import Credit, FrameStream, OutFrame, RealTime, StreamStatistics
-from kuchipaku_pose.scheduler import Scheduler
+from kuchipaku_pose.pacing import Credit, RealTime
 from kuchipaku_pose.service import build
-from kuchipaku_pose.view import make_view
 from kuchipaku_runtime import ServiceContext
-from tests.pose.fakework import FunctionRenderer
+from tests.pose.livestream import Clock, drain, live_stream, put
 from tests.pose.poseclient import Client, Reply, Rgba, cue_batch, seconds, service
 
 INTERRUPT = pb.AnimateRequest(interrupt=session_pb2.Interrupt())
@@ -194,71 +190,13 @@ async def test_metrics_count_what_streams_did(
         cached = metric("frames_total", outcome="cached")
         assert metric("frames_total", outcome="rendered") + cached == 25
         assert metric("stage_uses_total", stage="face", result="run") > 0
-        assert metric("queue_wait_seconds_count") == 25
+        # Pictures that are known need no turn in the queue.
+        assert 0 < metric("queue_wait_seconds_count") <= 25
         runs = metric("stage_uses_total", stage="face", result="run")
         assert metric("batch_frames_count", stage="face") == runs
         assert metric("batch_frames_sum", stage="face") == runs
         assert metric("stage_run_seconds_count", stage="face") == runs
         assert metric("memory_bytes", kind="frames") > 0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def render_numbers(requests: Sequence[FrameRequest]) -> list[RenderedFrame]:
-    """Render pictures that show the poses' numbers."""
-    frames = []
-    for request in requests:
-        number = int(request.pose[0])
-        pixels = np.full((128, 128, 4), number, np.uint8)
-        pixels.setflags(write=False)
-        frames.append(RenderedFrame(pixels, False, number, ()))
-    return frames
-
-
-@asynccontextmanager
-async def live_stream(clock: Clock, **options: Any) -> AsyncIterator[FrameStream]:
-    scheduler = Scheduler(workers=1, max_queued=100, clock=clock)
-    scheduler.start()
-    renderer: Any = FunctionRenderer(render_numbers)
-    values: dict[str, Any] = {
-        "credit": Credit(),
-        "window": 100,
-        "changed": asyncio.Event(),
-        "statistics": StreamStatistics(),
-        "clock": clock,
-        "real_time": RealTime(max_lead_s=0.1, late_tolerance_s=0.1),
-    }
-    encoder = FrameEncoder(FrameEncoding.RAW, 128, 128)
-    who = Character("a", {})
-    try:
-        yield FrameStream(
-            scheduler.lane(), renderer, who, make_view(128), encoder, **(values | options)
-        )
-    finally:
-        await scheduler.close()
-
-
-def put(stream: FrameStream, numbers: Sequence[int]) -> None:
-    poses = np.array(numbers, np.float32)[:, None]
-    stream.put(poses, [number / 25 for number in numbers])
-
-
-async def drain(stream: FrameStream) -> list[int]:
-    """Collect until time has to pass; return the numbers of the frames."""
-    got: list[OutFrame] = []
-    while True:
-        frames = await stream.collect()
-        got += frames
-        if not frames:
-            if stream.idle or stream.head_is_ready:
-                return [round(frame.offset_s * 25) for frame in got]
-            await stream.wait()
 
 
 async def test_live_frames_keep_within_the_lead() -> None:

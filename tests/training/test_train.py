@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training tests need torch (install training)")
 
 from rich.console import Console  # noqa: E402
+from torch import nn  # noqa: E402
 
 from kuchipaku_training.loop import learning_rate  # noqa: E402
 from kuchipaku_training.pose.batches import Batch, face_batch, rotator_batch  # noqa: E402
@@ -133,7 +134,7 @@ def test_only_the_network_runs_in_half_precision(data: PoseData, tmp_path: Path)
         kinds.append(("batch", torch.is_autocast_enabled("cpu")))
         return FACE_TASK.batch(*arguments)
 
-    def forward(net: torch.nn.Module, given: Batch) -> Layers:
+    def forward(net: nn.Module, given: Batch) -> Layers:
         kinds.append(("network", torch.is_autocast_enabled("cpu")))
         return FACE_TASK.forward(net, given)
 

@@ -173,21 +173,50 @@ Global___Character: _TypeAlias = Character  # noqa: Y015
 class CharacterDefaults(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MouthOverridesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _animation_pb2.MouthOverride: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _animation_pb2.MouthOverride | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     POSE_MODEL_FIELD_NUMBER: _builtins.int
     EXPRESSION_FIELD_NUMBER: _builtins.int
+    MOUTH_OVERRIDES_FIELD_NUMBER: _builtins.int
     pose_model: _builtins.str
     """Pose model; empty means the service's default."""
     expression: _builtins.str
     """Expression; empty means "neutral"."""
+    @_builtins.property
+    def mouth_overrides(self) -> _containers.MessageMap[_builtins.str, _animation_pb2.MouthOverride]:
+        """Mouth shapes of its own, see AnimationOptions. Requests that name a shape in their animation replace it; one
+        without any change leaves the shape as the pose model has it.
+        """
+
     def __init__(
         self,
         *,
         pose_model: _builtins.str = ...,
         expression: _builtins.str = ...,
+        mouth_overrides: _abc.Mapping[_builtins.str, _animation_pb2.MouthOverride] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expression", b"expression", "pose_model", b"pose_model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expression", b"expression", "mouth_overrides", b"mouth_overrides", "pose_model", b"pose_model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -554,7 +583,9 @@ class UpdateCharacterRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Of display_name, owner, labels, defaults, defaults.pose_model, defaults.expression. Empty: all of them."""
+        """Of display_name, owner, labels, defaults, defaults.pose_model, defaults.expression, defaults.mouth_overrides.
+        Empty: all of them.
+        """
 
     def __init__(
         self,
@@ -718,6 +749,7 @@ class SpeakConfig(_message.Message):
     INITIAL_CREDIT_FIELD_NUMBER: _builtins.int
     LIVE_LATENCY_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    PLAYBACK_DELAY_FIELD_NUMBER: _builtins.int
     character: _builtins.str
     """"characters/{id}"."""
     pose_model: _builtins.str
@@ -744,6 +776,14 @@ class SpeakConfig(_message.Message):
     def live_latency(self) -> _duration_pb2.Duration:
         """Where lip sync listens live: how far the cues follow the audio, 0.1-0.8 s. Unset: 0.2 s."""
 
+    @_builtins.property
+    def playback_delay(self) -> _duration_pb2.Duration:
+        """For PACING_REAL_TIME: how long after the first of its audio or timings the client begins to show an
+        utterance, 0-10 s; one behind another begins when that is over, if later. Frames are due by that clock. Unset:
+        live speech is due `live_latency` and `SpeakStarted.look_ahead` after it; the clock of other utterances starts
+        with their first frame.
+        """
+
     def __init__(
         self,
         *,
@@ -759,10 +799,11 @@ class SpeakConfig(_message.Message):
         initial_credit: _builtins.int | None = ...,
         live_latency: _duration_pb2.Duration | None = ...,
         content: _lipsync_service_pb2.AudioContent.ValueType = ...,
+        playback_delay: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "frame_format", b"frame_format", "initial_credit", b"initial_credit", "live_latency", b"live_latency", "max_lead", b"max_lead"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "frame_format", b"frame_format", "initial_credit", b"initial_credit", "live_latency", b"live_latency", "max_lead", b"max_lead", "playback_delay", b"playback_delay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "character", b"character", "content", b"content", "frame_format", b"frame_format", "frames_disabled", b"frames_disabled", "initial_credit", b"initial_credit", "live_latency", b"live_latency", "max_lead", b"max_lead", "pacing", b"pacing", "pose_model", b"pose_model", "recognizer", b"recognizer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "animation", b"animation", "audio_format", b"audio_format", "character", b"character", "content", b"content", "frame_format", b"frame_format", "frames_disabled", b"frames_disabled", "initial_credit", b"initial_credit", "live_latency", b"live_latency", "max_lead", b"max_lead", "pacing", b"pacing", "playback_delay", b"playback_delay", "pose_model", b"pose_model", "recognizer", b"recognizer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__initial_credit: _TypeAlias = _typing.Literal["initial_credit"]  # noqa: Y015
     _WhichOneofArgType__initial_credit: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit"]  # noqa: Y015

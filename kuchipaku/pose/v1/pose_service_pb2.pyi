@@ -433,6 +433,7 @@ class AnimateRequest(_message.Message):
     UTTERANCE_END_FIELD_NUMBER: _builtins.int
     INTERRUPT_FIELD_NUMBER: _builtins.int
     CREDIT_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___AnimateConfig:
         """First message, exactly once."""
@@ -457,6 +458,10 @@ class AnimateRequest(_message.Message):
 
     @_builtins.property
     def credit(self) -> _session_pb2.FrameCredit: ...
+    @_builtins.property
+    def clock(self) -> Global___AnimateClock:
+        """When the open utterance is due. The last one counts."""
+
     def __init__(
         self,
         *,
@@ -468,12 +473,13 @@ class AnimateRequest(_message.Message):
         utterance_end: _session_pb2.UtteranceEnd | None = ...,
         interrupt: _session_pb2.Interrupt | None = ...,
         credit: _session_pb2.FrameCredit | None = ...,
+        clock: Global___AnimateClock | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas", "config", b"config", "credit", b"credit", "cues", b"cues", "expressions", b"expressions", "interrupt", b"interrupt", "payload", b"payload", "utterance", b"utterance", "utterance_end", b"utterance_end"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas", "clock", b"clock", "config", b"config", "credit", b"credit", "cues", b"cues", "expressions", b"expressions", "interrupt", b"interrupt", "payload", b"payload", "utterance", b"utterance", "utterance_end", b"utterance_end"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas", "config", b"config", "credit", b"credit", "cues", b"cues", "expressions", b"expressions", "interrupt", b"interrupt", "payload", b"payload", "utterance", b"utterance", "utterance_end", b"utterance_end"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canvas", b"canvas", "clock", b"clock", "config", b"config", "credit", b"credit", "cues", b"cues", "expressions", b"expressions", "interrupt", b"interrupt", "payload", b"payload", "utterance", b"utterance", "utterance_end", b"utterance_end"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["config", "canvas", "utterance", "cues", "expressions", "utterance_end", "interrupt", "credit"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["config", "canvas", "utterance", "cues", "expressions", "utterance_end", "interrupt", "credit", "clock"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -556,6 +562,32 @@ class AnimateUtterance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnimateUtterance: _TypeAlias = AnimateUtterance  # noqa: Y015
+
+@_typing.final
+class AnimateClock(_message.Message):
+    """For PACING_REAL_TIME: the utterance's clock, for callers that know when they show it. Without one the clock
+    starts with the first frame that is sent.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_DELAY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_delay(self) -> _duration_pb2.Duration:
+        """From this message to the time at which offset 0 is due; negative once that has passed. Within 1000 s."""
+
+    def __init__(
+        self,
+        *,
+        start_delay: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_delay", b"start_delay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["start_delay", b"start_delay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnimateClock: _TypeAlias = AnimateClock  # noqa: Y015
 
 @_typing.final
 class AnimateResponse(_message.Message):

@@ -31,8 +31,9 @@ class _PacingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pacing.ValueTy
     PACING_FASTEST: _Pacing.ValueType  # 1
     """As fast as they are made and the receiver reads."""
     PACING_REAL_TIME: _Pacing.ValueType  # 2
-    """At most `max_lead` before they are due. The clock starts with the first frame of the utterance;
-    frames that come too late are dropped before they are encoded, audio never is.
+    """At most `max_lead` before they are due. The clock starts with the first frame of the utterance unless the
+    caller sets it (AnimateClock, SpeakConfig.playback_delay); frames that come too late are dropped before they
+    are encoded, audio never is.
     """
 
 class Pacing(_Pacing, metaclass=_PacingEnumTypeWrapper):
@@ -43,8 +44,9 @@ PACING_UNSPECIFIED: Pacing.ValueType  # 0
 PACING_FASTEST: Pacing.ValueType  # 1
 """As fast as they are made and the receiver reads."""
 PACING_REAL_TIME: Pacing.ValueType  # 2
-"""At most `max_lead` before they are due. The clock starts with the first frame of the utterance;
-frames that come too late are dropped before they are encoded, audio never is.
+"""At most `max_lead` before they are due. The clock starts with the first frame of the utterance unless the
+caller sets it (AnimateClock, SpeakConfig.playback_delay); frames that come too late are dropped before they
+are encoded, audio never is.
 """
 Global___Pacing: _TypeAlias = Pacing  # noqa: Y015
 

@@ -63,9 +63,9 @@ class Worker:
                 "A worker process could not be started.", reason="WORKER_NOT_STARTED"
             ) from RemoteTracebackError(value)
 
-    async def send(self, data: bytes) -> None:
-        """Hand over a pickled job. Raises WorkerDiedError."""
-        await self._in_thread(self._send, data)
+    async def exchange(self, data: bytes) -> tuple[Reply, Any]:
+        """Hand over a pickled job and wait for its first message. Raises WorkerDiedError."""
+        return await self._in_thread(self._exchange, data)
 
     async def receive(self) -> tuple[Reply, Any]:
         """Wait for the next message. Raises WorkerDiedError."""
@@ -95,6 +95,10 @@ class Worker:
         if self._killed:
             self._process.kill()
         self._far_end.close()
+        return self._receive()
+
+    def _exchange(self, data: bytes) -> tuple[Reply, Any]:
+        self._send(data)
         return self._receive()
 
     def _send(self, data: bytes) -> None:

@@ -20,7 +20,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from kuchipaku_contract import DeadlineExceededError, InternalError, UnavailableError
 from kuchipaku_runtime.admission import Admission
@@ -30,6 +30,8 @@ from kuchipaku_runtime.request import current_request_id
 from kuchipaku_runtime.worker import RemoteTracebackError, Worker, WorkerDiedError
 from kuchipaku_runtime.worker_process import Job, Reply, WorkerSetup
 
+_SMALL: Final = (int, float, str, bytes, bytearray)
+_SMALL_BYTES: Final = 65_536
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -169,10 +171,9 @@ class WorkerPool:
         """Run ``job`` on a worker of its own; yields how to receive its messages."""
         limit = self._time_limit_s if time_limit_s is None else time_limit_s
         async with self.admission.slot():
-            data = await asyncio.to_thread(pickle.dumps, job, pickle.HIGHEST_PROTOCOL)
-            running = _Running(await self._take(), limit)
+            data = await _pickled(job)
+            running = _Running(await self._take(), limit, data)
             try:
-                await running.start(data)
                 yield running.receive
             finally:
                 self._give_back(running)
@@ -229,11 +230,22 @@ class WorkerPool:
         return worker
 
 
+async def _pickled(job: Job) -> bytes:
+    """The job in bytes. For a small one a thread would cost more than the pickling."""
+    size = sum(len(value) for value in job.arguments if isinstance(value, bytes | bytearray))
+    scalars = all(isinstance(value, _SMALL) for value in job.arguments)
+    if scalars and size <= _SMALL_BYTES:
+        return pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
+    return await asyncio.to_thread(pickle.dumps, job, pickle.HIGHEST_PROTOCOL)
+
+
 class _Running:
     """One job on one worker."""
 
-    def __init__(self, worker: Worker, limit_s: float | None) -> None:
+    def __init__(self, worker: Worker, limit_s: float | None, data: bytes) -> None:
+        """``data`` is the pickled job; the first `receive` hands it to the worker."""
         self.worker = worker
+        self._data: bytes | None = data
         self.ended = False
         """Whether the worker is through with the job and can take another."""
         self.cause = "cancelled"
@@ -246,13 +258,11 @@ class _Running:
         """Time since the job began."""
         return time.monotonic() - self._started
 
-    async def start(self, data: bytes) -> None:
-        """Hand the pickled job to the worker."""
-        await self._bounded(self.worker.send(data))
-
     async def receive(self) -> tuple[Reply, Any]:
         """Return the next item or the result; raise what the job raised."""
-        kind, value = await self._bounded(self.worker.receive())
+        data, self._data = self._data, None
+        step = self.worker.receive() if data is None else self.worker.exchange(data)
+        kind, value = await self._bounded(step)
         self.ended = kind != Reply.ITEM
         if kind == Reply.ERROR:
             raise value

@@ -40,6 +40,8 @@ class Character:
     labels: Mapping[str, str] = field(default_factory=dict)
     pose_model: str = ""
     expression: str = ""
+    mouth: Mapping[str, Any] = field(default_factory=dict)
+    """Mouth shapes of its own, see `kuchipaku_gateway.mouth`."""
     origin: Origin | None = None
     request_key: str = ""
     """`RequestMark.key` of the request that made it; empty for one without an id."""

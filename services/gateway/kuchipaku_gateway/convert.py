@@ -10,6 +10,7 @@ from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.type.v1 import frame_pb2
 
 from .characters import Character
+from .mouth import mouth_messages
 
 
 def to_message(character: Character, canvas_png: bytes = b"") -> pb.Character:
@@ -20,7 +21,9 @@ def to_message(character: Character, canvas_png: bytes = b"") -> pb.Character:
         owner=character.owner,
         labels=character.labels,
         defaults=pb.CharacterDefaults(
-            pose_model=character.pose_model, expression=character.expression
+            pose_model=character.pose_model,
+            expression=character.expression,
+            mouth_overrides=mouth_messages(character.mouth),
         ),
         canvas=frame_pb2.Canvas(sha256=character.canvas_sha256, png=canvas_png),
         create_time=_timestamp(character.create_time),

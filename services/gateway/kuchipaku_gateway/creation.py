@@ -17,12 +17,14 @@ from kuchipaku_contract.limits import LIMITS, MIB
 
 from .characters import Character, Origin, RequestMark, check_id, check_metadata, new_id
 from .convert import to_message
+from .mouth import mouth_of
 from .peers import Context, Peers, translated
 from .store import CharacterStore, Creation
 
 IMAGE_TRIES: Final = 4
 """Pictures that are generated at most until one can be animated."""
 
+_MOUTH: Final = "defaults.mouth_overrides"
 _SEEDS: Final = 2**31
 _NO_CHARACTER: Final = ("NO_CHARACTER_FOUND", "PICTURE_EMPTY")
 
@@ -191,6 +193,7 @@ def _check(request: pb.CreateCharacterRequest) -> None:
             field="request_id",
         )
     check_metadata(request.display_name, request.owner, request.labels)
+    mouth_of(request.defaults.mouth_overrides, at=_MOUTH)
 
 
 def _character_from(
@@ -204,6 +207,7 @@ def _character_from(
         labels=dict(request.labels),
         pose_model=request.defaults.pose_model,
         expression=request.defaults.expression,
+        mouth=mouth_of(request.defaults.mouth_overrides, at=_MOUTH),
         origin=picture.origin,
     )
 

@@ -75,12 +75,15 @@ class Drawing:
         feed: Feed,
         on_started: Callable[[pose_pb.AnimateUtteranceStarted], Awaitable[None]],
         on_frames: Callable[[frame_pb2.FrameBatch], Awaitable[None]],
+        clock: pose_pb.AnimateRequest | None = None,
     ) -> Drawn:
-        """Draw one utterance to its end."""
+        """Draw one utterance to its end; `clock` says when it is due, where that is known."""
         begun = time.monotonic()
         drawn = Drawn()
         complete = False
         await self._stream.write(pose_pb.AnimateRequest(utterance=utterance))
+        if clock is not None:
+            await self._stream.write(clock)
         try:
             async with together() as tasks:
                 sending = tasks.create_task(self._send(feed))

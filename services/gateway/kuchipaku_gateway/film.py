@@ -23,6 +23,7 @@ from .characters import Character
 from .drawing import Drawing, Drawn
 from .feed import Feed, Room
 from .listening import Heard, Listening
+from .mouth import animation_of
 from .scope import Scope
 from .streams import Send, together
 from .utterance import check_text, check_timing, listens, recognises, timing_input, timings
@@ -135,11 +136,9 @@ class Film:
             model=self._config.pose_model or self._character.pose_model,
             canvas_sha256=self._character.canvas_sha256,
             frame_format=self._frame_format(),
-            animation=self._config.animation,
+            animation=animation_of(self._character, self._config.animation),
             pacing=session_pb2.PACING_FASTEST,
         )
-        if not config.animation.expression:
-            config.animation.expression = self._character.expression
         if not config.animation.frames_per_second:
             config.animation.frames_per_second = _DEFAULT_FPS
         return config

@@ -23,6 +23,7 @@ from .convert import to_message
 from .creation import CharacterMaker
 from .film import Film
 from .metrics import SessionMetrics
+from .mouth import mouth_of
 from .peers import Context, Peers
 from .scope import Scope
 from .session import SessionOptions, SpeakSession
@@ -185,8 +186,14 @@ def _merged(present: Character, sent: pb.Character, mask: list[str]) -> Characte
         "labels": {"labels": dict(sent.labels)},
         "defaults.pose_model": {"pose_model": sent.defaults.pose_model},
         "defaults.expression": {"expression": sent.defaults.expression},
+        "defaults.mouth_overrides": {
+            "mouth": mouth_of(
+                sent.defaults.mouth_overrides, at="character.defaults.mouth_overrides"
+            )
+        },
     }
-    values["defaults"] = {**values["defaults.pose_model"], **values["defaults.expression"]}
+    defaults = [path for path in values if path.startswith("defaults.")]
+    values["defaults"] = {key: value for path in defaults for key, value in values[path].items()}
     for path in mask or list(values):
         if path not in values:
             raise InvalidArgumentError(

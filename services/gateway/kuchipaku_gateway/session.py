@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
@@ -20,19 +19,20 @@ from kuchipaku_contract.streams import misplaced
 from kuchipaku_runtime.tracing import Tracer, current_traceparent
 
 from .characters import Character
+from .clock import SessionClock, now, seconds_of
 from .convert import to_message
 from .drawing import Drawing, Drawn
 from .feed import Feed, Room
 from .listening import Heard, Listening
 from .metrics import SessionMetrics
+from .mouth import animation_of
 from .scope import Scope
 from .statistics import add_statistics
 from .streams import Send, together
-from .utterance import Utterance, check_utterance, recognize_config
+from .utterance import Utterance, check_utterance, recognize_config, timing_input
 
 # While one utterance is spoken the next one is listened to, so that no pause is heard between them.
 _LISTENED_TO = 2
-_DEFAULT_LEAD_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class SpeakSession:
         scope: Scope,
         options: SessionOptions,
     ) -> None:
-        """Serve the call of `scope`."""
+        """Serve the call of `scope`. Raises like `SessionClock`."""
         self._config = config
         self._character = character
         self._scope = scope
@@ -72,7 +72,8 @@ class SpeakSession:
         self._credit = config.initial_credit if config.HasField("initial_credit") else None
         self._credited = asyncio.Event()
         self._active_at = 0.0
-        self._free_at = 0.0
+        self._clock = SessionClock(config)
+        self._look_ahead_s = 0.0
         self._statistics = pose_pb.RenderStatistics()
 
     async def run(
@@ -110,6 +111,7 @@ class SpeakSession:
             started.config.max_lead.CopyFrom(told.config.max_lead)
             started.pose_model_version = told.model_version
             started.look_ahead.CopyFrom(told.look_ahead)
+            self._look_ahead_s = seconds_of(told.look_ahead)
             await drawing.finish()
         await self._emit(pb.SpeakResponse(started=started))
 
@@ -133,6 +135,9 @@ class SpeakSession:
                     self._begin(pb.SpeakUtterance())
                 assert self._latest is not None  # noqa: S101 - begun just now
                 self._latest.add(request, kind)
+                if kind == timing_input(self._latest.spec.timing):
+                    self._clock.heard(self._latest, len(request.audio.data))
+                    self._tell_clock(self._latest)
         self._end_latest()
         self._to_hear.put_nowait(None)
         self._to_speak.put_nowait(None)
@@ -194,13 +199,18 @@ class SpeakSession:
             if utterance.speaking:
                 utterance.feed.add(pose_pb.AnimateRequest(credit=credit))
 
+    def _tell_clock(self, utterance: Utterance) -> None:
+        """Tell pose the clock of an utterance that has its turn, as soon as it is known."""
+        if utterance.playing and (message := self._clock.tell(utterance)) is not None:
+            utterance.feed.add(message)
+
     def _touch(self) -> None:
-        self._active_at = _now()
+        self._active_at = now()
 
     async def _watch_idleness(self) -> None:
         limit = self._options.idle_timeout_s
         while True:
-            idle = _now() - self._active_at
+            idle = now() - self._active_at
             if idle >= limit and not self._unfinished:
                 raise DeadlineExceededError(
                     f"Nothing has come for {limit:.0f} s.", reason="SESSION_IDLE", limit_s=limit
@@ -220,12 +230,15 @@ class SpeakSession:
 
     async def _hear(self, utterance: Utterance) -> Heard:
         async def pass_on(cues: cue_pb2.CueBatch) -> None:
+            self._clock.listening_live(utterance, latency_s + self._look_ahead_s)
+            self._tell_clock(utterance)
             batch = pb.SpeakCues(utterance_id=utterance.name, cues=cues.cues)
             await self._emit(pb.SpeakResponse(cues=batch))
             utterance.feed.add(pose_pb.AnimateRequest(cues=cues))
 
         config = recognize_config(self._config, utterance.spec)
         listening = await Listening.open(self._scope, config)
+        latency_s = seconds_of(listening.started.config.live_latency)
         heard = await listening.run(utterance.feed, pass_on)
         end = utterance.end_after(heard.summary)
         utterance.feed.add(pose_pb.AnimateRequest(utterance_end=end))
@@ -262,7 +275,7 @@ class SpeakSession:
         while self._credit == 0 and not interrupted.is_set():
             self._credited.clear()
             await self._credited.wait()
-        await self._wait_for_turn(interrupted)
+        await self._clock.turn(interrupted)
         if interrupted.is_set() or self._config.frames_disabled:
             return None
         spec = utterance.spec
@@ -278,38 +291,23 @@ class SpeakSession:
             start.resume_offset.CopyFrom(spec.resume_offset)
 
         begun_at = 0.0
+        clock = self._clock.tell(utterance)
+        utterance.playing = True
         watch = self._options.metrics.watch()
 
         async def on_frames(frames: frame_pb2.FrameBatch) -> None:
             nonlocal begun_at
-            begun_at = begun_at or _now()
+            begun_at = begun_at or now()
             if self._credit is not None:
                 self._credit = max(0, self._credit - len(frames.frames))
             if not interrupted.is_set():
                 await self._emit(pb.SpeakResponse(frames=frames))
                 watch.passed_on(frames)
 
-        drawn = await drawing.run(start, utterance.feed, self._on_started, on_frames)
-        duration = drawn.summary.duration.ToTimedelta().total_seconds()
-        # Its first frame was due when the line before had ended, however early it was sent.
+        drawn = await drawing.run(start, utterance.feed, self._on_started, on_frames, clock)
         watch.ended(interrupted=interrupted.is_set())
-        due_at = max(begun_at, self._free_at)
-        self._free_at = 0.0 if interrupted.is_set() else due_at + duration
+        self._clock.ended(utterance, begun_at, seconds_of(drawn.summary.duration))
         return drawn
-
-    async def _wait_for_turn(self, interrupted: asyncio.Event) -> None:
-        """In real time, let the line before be heard to its end, less the lead.
-
-        Its frames have all been sent by then; without the wait the lead would grow by every line.
-        """
-        if self._config.pacing != session_pb2.PACING_REAL_TIME:
-            return
-        lead = _DEFAULT_LEAD_S
-        if self._config.HasField("max_lead"):
-            lead = self._config.max_lead.ToTimedelta().total_seconds()
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(self._free_at - lead):
-                await interrupted.wait()
 
     async def _on_started(self, started: pose_pb.AnimateUtteranceStarted) -> None:
         message = pb.SpeakUtteranceStarted(utterance_id=started.utterance_id, seed=started.seed)
@@ -320,15 +318,9 @@ class SpeakSession:
             model=self._config.pose_model or self._character.pose_model,
             canvas_sha256=self._character.canvas_sha256,
             frame_format=self._config.frame_format,
-            animation=animation,
+            animation=animation_of(self._character, animation),
             pacing=self._config.pacing,
         )
-        if not config.animation.expression:
-            config.animation.expression = self._character.expression
         if self._config.HasField("max_lead"):
             config.max_lead.CopyFrom(self._config.max_lead)
         return config
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

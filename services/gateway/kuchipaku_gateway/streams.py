@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from enum import Enum
 from typing import TypeVar
 
 T = TypeVar("T")
 
 Send = Callable[[T], Awaitable[None]]
+
+
+class _End(Enum):
+    END = 0
 
 
 async def produced(
@@ -20,24 +25,24 @@ async def produced(
     At most `room` items wait; `produce` is held up behind them and cancelled when the generator is
     closed.
     """
-    queue: asyncio.Queue[T] = asyncio.Queue(room)
+    queue: asyncio.Queue[T | _End] = asyncio.Queue(room)
     producer = asyncio.ensure_future(produce(queue.put))
-    getter: asyncio.Future[T] | None = None
+
+    def wake(_: object) -> None:
+        # A full queue needs no waking: its reader looks at the producer next.
+        with suppress(asyncio.QueueFull):
+            queue.put_nowait(_End.END)
+
+    producer.add_done_callback(wake)
     try:
-        while True:
-            getter = asyncio.ensure_future(queue.get())
-            await asyncio.wait({getter, producer}, return_when=asyncio.FIRST_COMPLETED)
-            if not getter.done():
+        while not (producer.done() and queue.empty()):
+            item = await queue.get()
+            if item is _End.END:
                 break
-            yield getter.result()
-        getter.cancel()
-        while not queue.empty():
-            yield queue.get_nowait()
+            yield item
         await producer
     finally:
-        for future in (producer, getter):
-            if future is not None:
-                future.cancel()
+        producer.cancel()
         await asyncio.gather(producer, return_exceptions=True)
 
 

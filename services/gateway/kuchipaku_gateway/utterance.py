@@ -38,6 +38,16 @@ class Utterance:
     given_end: session_pb2.UtteranceEnd = field(default_factory=session_pb2.UtteranceEnd)
     """What the client said of its end."""
     speaking: bool = False
+    playing: bool = False
+    """Whether the pose service listens to it."""
+    heard_at: float | None = None
+    """When its audio or timings began to come, by the event loop's clock."""
+    heard_bytes: int = 0
+    """Audio that has come."""
+    live_delay_s: float | None = None
+    """How long after that live speech is due."""
+    starts_at: float | None = None
+    """When its offset 0 is due, once the pose service has been told."""
     span: Span = field(default_factory=Span)
     """Its trace: one for each utterance, through all services."""
     heard: asyncio.Future[Heard] = field(

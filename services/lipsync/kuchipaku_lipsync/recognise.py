@@ -9,7 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from kuchipaku_animation.cues import MouthCue, MouthShape
-from kuchipaku_contract.errors import InternalError, InvalidArgumentError
+from kuchipaku_contract.errors import (
+    FailedPreconditionError,
+    InternalError,
+    InvalidArgumentError,
+)
 from kuchipaku_contract.limits import LIMITS
 from kuchipaku_lipsync.hearing import focus
 from kuchipaku_lipsync.incremental import CueBuilder
@@ -24,7 +28,12 @@ from kuchipaku_lipsync.recognizers.base import (
     WordSegment,
 )
 from kuchipaku_lipsync.recognizers.phonetic import PhoneticRecognizer
-from kuchipaku_lipsync.recognizers.reading import Language, check_language, text_language
+from kuchipaku_lipsync.recognizers.reading import (
+    READINGS_MISSING,
+    Language,
+    check_language,
+    text_language,
+)
 from kuchipaku_lipsync.recognizers.rhubarb_native import RhubarbProgram
 from kuchipaku_lipsync.recognizers.words import WordRecognizer
 from kuchipaku_lipsync.rhubarb import ALL_SHAPES, ShapeCue
@@ -231,7 +240,7 @@ def align_text(
 
     Raises InvalidArgumentError as `recognise_stepwise` (the text's field is "text"), and with
     TEXT_NOT_UNDERSTOOD, TEXT_NEEDS_READING, LANGUAGE_NOT_ALIGNED and TEXT_DOES_NOT_MATCH where
-    that falls back to another recogniser.
+    that falls back to another recogniser; FailedPreconditionError JAPANESE_NOT_INSTALLED.
     """
     check_text(text, "text")
     check_language(language, "language")
@@ -318,7 +327,10 @@ class _Listener:
 
     def _fall_back(self, error: AlignmentError) -> None:
         if self._warnings is None:
-            raise InvalidArgumentError(error.message, reason=error.reason, field="text") from error
+            # What is not installed is no fault of the text.
+            absent = error.reason == READINGS_MISSING
+            kind = FailedPreconditionError if absent else InvalidArgumentError
+            raise kind(error.message, reason=error.reason, field="text") from error
         # For another language English words would be the wrong thing to listen for.
         language = text_language(self._options.text, self._options.language)
         english = language is Language.ENGLISH and error.reason == "TEXT_DOES_NOT_MATCH"

@@ -50,6 +50,8 @@ def _session() -> Any:
     data = (files("kuchipaku_lipsync") / "silero" / "silero_vad_16k.onnx").read_bytes()
     if hashlib.sha256(data).hexdigest() != MODEL_SHA256:
         raise RuntimeError("silero_vad_16k.onnx is not the file that the package was made with")
+    # Its builds send usage data to their maker unless told not to.
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

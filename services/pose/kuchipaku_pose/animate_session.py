@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
+from google.protobuf.duration_pb2 import Duration
+
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.type.v1 import session_pb2
 from kuchipaku_contract.errors import (
@@ -25,8 +27,9 @@ from kuchipaku_pose.convert import (
     statistics_message,
 )
 from kuchipaku_pose.engine import Character
-from kuchipaku_pose.framestream import FrameStream, RealTime
+from kuchipaku_pose.framestream import FrameStream
 from kuchipaku_pose.models import PoseModel
+from kuchipaku_pose.pacing import RealTime
 from kuchipaku_pose.session import Session, SessionContext, batches
 from kuchipaku_pose.utterance import Opening, Utterance, complete_animation, seed_of
 
@@ -35,6 +38,9 @@ MAX_LEAD_S = 10.0
 _MAX_WAITING_UTTERANCES = 256
 _MAX_WAITING_KEYS = 2 * LIMITS.max_cues
 """Cues and expression keys of all utterances that have not been played to their end."""
+_MOST_LATE_FRAMES = 1000
+"""Poses that are made at once to be left out, where a stream has fallen behind."""
+_MAX_START_DELAY_S = 1000.0
 _MANY_CUES = 256
 """Reading more than this at once would hold the event loop up."""
 
@@ -160,15 +166,21 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
 
     def _feed(self, stream: FrameStream, utterance: Utterance, began_at: float) -> None:
         """Make a few poses: those made already know nothing of expressions still to come."""
+        if utterance.starts_at is not None:
+            stream.set_clock(utterance.starts_at)
         window = self.context.window
-        if stream.pending >= window:
+        # Poses cost less by the handful than one by one.
+        if 2 * stream.pending >= window:
             return
-        pulled = utterance.pull(2 * window - stream.pending)
+        ahead = int(_max_lead_s(self._config) * utterance.fps / 2) if stream.is_live else 0
+        late = utterance.frames_before(stream.too_late_before())
+        limit = 2 * window - stream.pending + ahead + min(late, _MOST_LATE_FRAMES)
+        pulled = utterance.pull(limit)
         # Rounded by the animation already; this makes equal poses equal bytes.
         poses = self._model.engine.space.quantise(self._model.fit(pulled.track.poses), 0.0)
         # Before its turn came an utterance could not be played, however long it was known.
         known_at = [max(began_at, at) for at in pulled.known_at]
-        stream.put(poses, pulled.track.times.tolist(), known_at)
+        stream.put(poses, pulled.track.times.tolist(), known_at, last=utterance.exhausted)
 
     def _real_time(self) -> RealTime | None:
         if self._config.pacing != session_pb2.PACING_REAL_TIME:
@@ -236,6 +248,8 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
         elif kind == "expressions":
             self._check_keys(len(request.expressions.keys))
             utterance.push_expressions(expressions_of(request.expressions))
+        elif kind == "clock":
+            utterance.starts_at = self.context.scheduler.clock() + _start_delay_s(request.clock)
         else:
             end = request.utterance_end
             length = (
@@ -276,6 +290,24 @@ _PACINGS: Mapping[int, bool] = {
     session_pb2.PACING_FASTEST: True,
     session_pb2.PACING_REAL_TIME: True,
 }
+
+
+def _start_delay_s(clock: pb.AnimateClock) -> float:
+    field = "clock.start_delay"
+    delay = clock.start_delay
+    # The sign of a duration is that of both its parts.
+    if delay.seconds < 0 or delay.nanos < 0:
+        delay_s = -seconds(Duration(seconds=-delay.seconds, nanos=-delay.nanos), field)
+    else:
+        delay_s = seconds(delay, field)
+    if abs(delay_s) > _MAX_START_DELAY_S:
+        raise InvalidArgumentError(
+            f"start_delay must lie within {_MAX_START_DELAY_S:g} s.",
+            reason="START_DELAY_OUT_OF_RANGE",
+            field=field,
+            maximum=_MAX_START_DELAY_S,
+        )
+    return delay_s
 
 
 def _max_lead_s(config: pb.AnimateConfig) -> float:

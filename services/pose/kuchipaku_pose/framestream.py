@@ -13,68 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kuchipaku.frames import CodedFrame, FrameEncoder
-from kuchipaku_contract.errors import InvalidArgumentError
-from kuchipaku_contract.limits import LIMITS
 from kuchipaku_pose.engine import Character, Engine, FrameRequest, RenderedFrame, StageTotals
+from kuchipaku_pose.pacing import Credit, FrameClock, RealTime
 from kuchipaku_pose.scheduler import Lane
 from kuchipaku_pose.view import View
+from kuchipaku_pose.work import QuickUnit, Work, drive
 
 _MAX_FRAMES_AT_ONCE = 8
-
-
-class Credit:
-    """How many frames the receiver has room for; unlimited unless it says so at the start."""
-
-    def __init__(self) -> None:
-        self._left: int | None = None
-
-    def limit(self, frames: int) -> None:
-        """Begin with ``frames`` and count from now on.
-
-        Raises:
-            InvalidArgumentError: CREDIT_OUT_OF_RANGE.
-        """
-        if not 0 <= frames <= LIMITS.max_frame_credit:
-            raise _credit_out_of_range("config.initial_credit")
-        self._left = frames
-
-    def add(self, frames: int) -> None:
-        """Grant ``frames`` more.
-
-        Raises:
-            InvalidArgumentError: CREDIT_OUT_OF_RANGE.
-        """
-        if not 1 <= frames <= LIMITS.max_frame_credit:
-            raise _credit_out_of_range("credit.frame_count")
-        if self._left is not None:
-            self._left += frames
-
-    def covers(self, frames: int) -> bool:
-        """Whether ``frames`` may be sent now."""
-        return self._left is None or self._left >= frames
-
-    def spend(self, frames: int) -> None:
-        """Use up ``frames``."""
-        if self._left is not None:
-            self._left -= frames
-
-
-def _credit_out_of_range(field: str) -> InvalidArgumentError:
-    return InvalidArgumentError(
-        f"Credit is at most {LIMITS.max_frame_credit} frames.",
-        reason="CREDIT_OUT_OF_RANGE",
-        field=field,
-        limit=LIMITS.max_frame_credit,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class RealTime:
-    """Sending no earlier than ``max_lead_s`` before a frame is due, and not when it is stale."""
-
-    max_lead_s: float
-    late_tolerance_s: float
-    """A frame this much later than due (or than its pose was known) is dropped."""
+_LONGEST_GAP_S = 1.0
+"""A stream that has shown nothing for so long gets its next frame, however late it comes."""
 
 
 @dataclass
@@ -109,16 +56,32 @@ class _Posed:
     pose: NDArray[np.float32]
     offset_s: float
     known_at: float
+    last: bool
+    """Whether it ends its utterance: it shows the mouth at rest, and that is not left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
     posed: _Posed
-    future: asyncio.Future[RenderedFrame | None]
+    made: asyncio.Future[RenderedFrame | None] | Work
+    """A frame on its way, or one that is known and only has to be read."""
+    kept: bool
+    """Whether it is shown even if it is late."""
+
+    @property
+    def ready(self) -> bool:
+        return not isinstance(self.made, asyncio.Future) or self.made.done()
+
+
+_Choice = tuple[_Posed, RenderedFrame | Work]
 
 
 class FrameStream:
     """Turns poses into coded frames. For one consumer on one event loop.
+
+    Live frames that are too late are left out before they are coded, and before they are
+    rendered where that is known in time, as long as there is a later one to show: the picture
+    catches up and never stands still for good, and what has been sent stays complete.
 
     Usage::
 
@@ -161,15 +124,19 @@ class FrameStream:
         """
         self._lane, self._engine, self._character = lane, engine, character
         self._view, self._encoder, self._credit = view, encoder, credit
-        self._window, self._changed, self._clock = window, changed, clock
-        self._real_time = real_time
+        self._window, self._changed, self._now = window, changed, clock
+        self._gathering_s = real_time.gathering_s if real_time else 0.0
+        self._clock = FrameClock(real_time) if real_time else None
         self._pending: deque[_Posed] = deque()
         self._rendering: deque[_Rendering] = deque()
-        self._started_at: float | None = None
-        self._first_offset_s = 0.0
-        self._free_at = -math.inf
+        self._shown_at: float | None = None
         self.statistics = statistics
         statistics.encoding = str(encoder.encoding)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether frames are sent in real time."""
+        return self._clock is not None
 
     @property
     def epoch(self) -> int:
@@ -184,39 +151,40 @@ class FrameStream:
     @property
     def head_is_ready(self) -> bool:
         """Whether the next frame is rendered, so that only its time or credit is missing."""
-        return bool(self._rendering) and self._rendering[0].future.done()
+        return bool(self._rendering) and self._rendering[0].ready
 
     @property
     def is_rendering(self) -> bool:
         """Whether a frame is under way in the scheduler."""
-        return any(not rendering.future.done() for rendering in self._rendering)
+        return any(not rendering.ready for rendering in self._rendering)
 
     @property
     def pending(self) -> int:
         """Poses that wait for their rendering."""
         return len(self._pending)
 
-    def restart_clock(self, length_s: float | None = None) -> None:
-        """Begin a new utterance: its first frame starts the clock.
+    def set_clock(self, start: float) -> None:
+        """Set the utterance's clock: offset 0 is due at ``start``. For live streams."""
+        if self._clock is not None:
+            self._clock.set(start)
 
-        Args:
-            length_s: offset at which the utterance before it ended. Its frames may have been sent
-                ahead of their time; the first one now is not due before they are over. None, as
-                after an interruption: due at once.
-        """
-        if self._started_at is not None:
-            self._free_at = (
-                -math.inf
-                if length_s is None
-                else self._started_at + max(0.0, length_s - self._first_offset_s)
-            )
-        self._started_at = None
+    def restart_clock(self, length_s: float | None = None) -> None:
+        """Begin a new utterance; see `FrameClock.restart`."""
+        if self._clock is not None:
+            self._clock.restart(length_s)
+        self._shown_at = None
+
+    def too_late_before(self) -> float:
+        """Return the offset before which no frame is worth making, unless it is the latest."""
+        return self._clock.too_late_before(self._now()) if self._clock else -math.inf
 
     def put(
         self,
         poses: NDArray[np.float32],
         offsets_s: Sequence[float],
         known_at: Sequence[float] | None = None,
+        *,
+        last: bool = False,
     ) -> None:
         """Add poses (n, parameters), checked and rounded.
 
@@ -224,10 +192,12 @@ class FrameStream:
             poses: one for each frame.
             offsets_s: when they are due, from the start of the utterance.
             known_at: by the clock, since when they could have been made; None: since now.
+            last: whether the utterance ends with them.
         """
-        known_at = known_at if known_at is not None else [self._clock()] * len(poses)
-        for pose, offset, known in zip(poses, offsets_s, known_at, strict=True):
-            self._pending.append(_Posed(pose, float(offset), known))
+        known_at = known_at if known_at is not None else [self._now()] * len(poses)
+        end = len(poses) - 1
+        for i, (pose, offset, known) in enumerate(zip(poses, offsets_s, known_at, strict=True)):
+            self._pending.append(_Posed(pose, float(offset), known, last and i == end))
         self._submit()
 
     def cancel(self) -> None:
@@ -250,15 +220,15 @@ class FrameStream:
         if not chosen:
             return []
         self._credit.spend(len(chosen))
-        pictures = [frame for _, frame in chosen]
-        coded, seconds = await self._lane.call(lambda: _encode(self._encoder, pictures))
+        made = [frame for _, frame in chosen]
+        pictures, coded, seconds = await self._lane.call(lambda: _encode(self._encoder, made))
         self.statistics.encode_s += seconds
-        if self._real_time is not None:
-            now = self._clock()
-            self.statistics.lateness_s += [max(0.0, now - self._due(p)) for p, _ in chosen]
-        for frame in coded:
-            self.statistics.references += frame.same_as_frame_id is not None
-            self.statistics.frame_bytes += frame.size_bytes
+        now = self._now()
+        for (posed, _), picture, frame in zip(chosen, pictures, coded, strict=True):
+            if self._clock is not None:
+                late = now - self._clock.due(posed.offset_s, posed.known_at)
+                self.statistics.lateness_s.append(max(0.0, late))
+            self._count(picture, frame)
         return [
             OutFrame(frame, posed.offset_s) for frame, (posed, _) in zip(coded, chosen, strict=True)
         ]
@@ -275,80 +245,105 @@ class FrameStream:
 
     def _seconds_until_news(self) -> float | None:
         """Return when time alone will let `collect` go on; None: something has to happen."""
-        if not self.head_is_ready or self._real_time is None:
+        if not self.head_is_ready or self._clock is None:
             return None
-        head = self._rendering[0]
-        at: float | None = self._earliest(head.posed)
+        head = self._rendering[0].posed
+        at: float | None = self._leaves(head)
         if not self._credit.covers(1):
-            at = self._expires(head.posed)
-        return None if at is None else max(0.0, at - self._clock())
+            at = self._expires(head)
+        return None if at is None else max(0.0, at - self._now())
 
     def _submit(self) -> None:
         while self._pending and len(self._rendering) < self._window:
             posed = self._pending.popleft()
-            request = FrameRequest(self._character, posed.pose, self._view)
-            due = self._due(posed) if self._real_time else None
-            future = self._lane.render(self._engine, request, due=due, expires=self._expires(posed))
-            future.add_done_callback(lambda _: self._changed.set())
-            self._rendering.append(_Rendering(posed, future))
+            late = self._is_late(posed)
+            if late and self._pending and not posed.last:
+                self.statistics.dropped += 1
+                continue
+            kept = posed.last or late or self._starves()
+            work = self._engine.work(FrameRequest(self._character, posed.pose, self._view))
+            if isinstance(work.next_unit(), QuickUnit):
+                self._rendering.append(_Rendering(posed, work, kept))
+            else:
+                future = self._render(work, posed, kept=kept)
+                self._rendering.append(_Rendering(posed, future, kept))
 
-    def _choose(self) -> list[tuple[_Posed, RenderedFrame]]:
-        chosen: list[tuple[_Posed, RenderedFrame]] = []
-        while self._rendering and self._rendering[0].future.done():
-            posed = self._rendering[0].posed
-            frame = self._rendering[0].future.result()
-            now = self._clock()
-            expires = self._expires(posed)
-            if frame is None or (expires is not None and now > expires):
+    def _render(
+        self, work: Work, posed: _Posed, *, kept: bool
+    ) -> asyncio.Future[RenderedFrame | None]:
+        if self._clock is None:
+            future = self._lane.bulk(work)
+        else:
+            # One that is shown although it is late has no claim to go before all others.
+            due = self._clock.due(posed.offset_s, posed.known_at)
+            due = max(due, self._now()) if kept else due
+            future = self._lane.live(work, due, None if kept else self._expires(posed))
+        future.add_done_callback(lambda _: self._changed.set())
+        return future
+
+    def _choose(self) -> list[_Choice]:
+        chosen: list[_Choice] = []
+        while self._rendering and self._rendering[0].ready:
+            head = self._rendering[0]
+            frame = head.made.result() if isinstance(head.made, asyncio.Future) else head.made
+            followed = len(self._rendering) > 1 or bool(self._pending)
+            if frame is None or (followed and not head.kept and self._is_late(head.posed)):
                 self._rendering.popleft()
                 self.statistics.dropped += 1
                 continue
             full = len(chosen) == _MAX_FRAMES_AT_ONCE
             if full or not self._credit.covers(len(chosen) + 1):
                 break
-            if self._real_time is not None:
-                if self._earliest(posed) > now:
+            if self._clock is not None:
+                now = self._now()
+                if self._leaves(head.posed, gather=not chosen) > now:
                     break
-                if self._started_at is None:
-                    self._started_at = max(now, self._free_at)
-                    self._first_offset_s = posed.offset_s
+                self._clock.sent(head.posed.offset_s, now)
+                self._shown_at = now
             self._rendering.popleft()
-            self._count(frame)
-            chosen.append((posed, frame))
+            chosen.append((head.posed, frame))
         return chosen
 
-    def _count(self, frame: RenderedFrame) -> None:
+    def _count(self, picture: RenderedFrame, coded: CodedFrame) -> None:
         self.statistics.frames += 1
-        self.statistics.cached += frame.cached
-        for use in frame.uses:
+        self.statistics.cached += picture.cached
+        self.statistics.references += coded.same_as_frame_id is not None
+        self.statistics.frame_bytes += coded.size_bytes
+        for use in picture.uses:
             totals = self.statistics.stages.get(use.stage, StageTotals())
             self.statistics.stages[use.stage] = totals.plus(use)
 
-    def _due(self, posed: _Posed) -> float:
-        """Return the time at which a frame is due.
+    def _starves(self) -> bool:
+        """Whether the next frame must be made, since none has been shown for too long."""
+        if self._clock is None:
+            return False
+        now = self._now()
+        if self._shown_at is None:
+            self._shown_at = now
+        gap = now - self._shown_at > _LONGEST_GAP_S
+        return gap and not any(rendering.kept for rendering in self._rendering)
 
-        The first frame is due as soon as it is known and the utterance before it is over. Until
-        that has been sent, the clock of the frames after it is not known: they follow it
-        at their distance.
-        """
-        if self._started_at is None:
-            return max(posed.known_at, self._free_at)
-        return self._started_at + posed.offset_s - self._first_offset_s
-
-    def _earliest(self, posed: _Posed) -> float:
-        return self._due(posed) - (self._real_time.max_lead_s if self._real_time else 0.0)
+    def _leaves(self, posed: _Posed, *, gather: bool = True) -> float:
+        """Return when a frame goes out: the first of a message waits for others to go with it."""
+        assert self._clock is not None  # noqa: S101 - live streams have one
+        wait_s = self._gathering_s if gather else 0.0
+        return self._clock.earliest(posed.offset_s, posed.known_at) + wait_s
 
     def _expires(self, posed: _Posed) -> float | None:
-        if self._real_time is None or self._started_at is None:
-            return None
-        # A pose that became known late is the speech's lateness, not that of the rendering.
-        return max(self._due(posed), posed.known_at) + self._real_time.late_tolerance_s
+        return self._clock.expires(posed.offset_s, posed.known_at) if self._clock else None
+
+    def _is_late(self, posed: _Posed) -> bool:
+        expires = self._expires(posed)
+        return expires is not None and self._now() > expires
 
 
 def _encode(
-    encoder: FrameEncoder, frames: Sequence[RenderedFrame]
-) -> tuple[list[CodedFrame], float]:
-    """Code ``frames`` in order, on a worker's thread; also return the CPU time it took."""
+    encoder: FrameEncoder, made: Sequence[RenderedFrame | Work]
+) -> tuple[list[RenderedFrame], list[CodedFrame], float]:
+    """Code frames in order, on a worker's thread; also return them and the CPU time it took."""
+    frames: list[RenderedFrame] = [
+        frame if isinstance(frame, RenderedFrame) else drive([frame])[0] for frame in made
+    ]
     started = time.thread_time()
     coded = [encoder.encode(frame.pixels, frame.key) for frame in frames]
-    return coded, time.thread_time() - started
+    return frames, coded, time.thread_time() - started

@@ -166,6 +166,10 @@ class Verification(_Part):
     poses: int = Field(ge=1)
     max_error: float = Field(ge=0)
     mean_error: float = Field(ge=0)
+    face_psnr_db: float | None = None
+    """Of stages that are not the author's chain: how near their frames are, over the face."""
+    frame_psnr_db: float | None = None
+    """The same over the whole frame."""
 
 
 class Manifest(_Part):

@@ -5,7 +5,7 @@ Usage::
     renderer = OfflineRenderer(find_pack("starter"), provider="cpu")
     character = renderer.load_image(Path("character.png"))
     poses = read_poses(Path("poses.json"), renderer.space)
-    for picture in renderer.pictures(character, poses.poses):
+    for picture in renderer.pictures(character, poses.poses, renderer.view(character)):
         ...
 """
 
@@ -27,14 +27,14 @@ from kuchipaku_contract.errors import (
     NotFoundError,
 )
 from kuchipaku_media.picture import canvas_hash, decode_picture
-from kuchipaku_pose.conventions import Picture, Tensor, tensor_to_picture
+from kuchipaku_pose.conventions import Picture, Tensor
 from kuchipaku_pose.engine import Character, Engine, FrameRequest
 from kuchipaku_pose.pack import MANIFEST_NAME, discover_packs, load_pack
 from kuchipaku_pose.posefile import load_array, read_poses
 from kuchipaku_pose.posespace import Poses, PoseSpace
 from kuchipaku_pose.providers import ProviderName
 from kuchipaku_pose.settings import PoseSettings, cpu_count
-from kuchipaku_pose.view import make_view
+from kuchipaku_pose.view import View, make_view
 
 __all__ = [
     "OfflineRenderer",
@@ -172,15 +172,31 @@ class OfflineRenderer:
             )
         return Subject(self._engine.prepare(canvas_hash(picture), picture), is_tensor=False)
 
-    def pictures(self, subject: Subject, poses: Poses) -> Iterator[Picture]:
+    def view(
+        self, subject: Subject, *, crop: tuple[int, int, int, int] | None = None, width: int = 0
+    ) -> View:
+        """Return what part of ``subject``'s frames is shown, and how large.
+
+        Args:
+            subject: a picture's frames are whole canvases, a tensor's have the tensor's size.
+            crop: left, top, width and height in pixels; None: all.
+            width: of the pictures in pixels, 128-1024; 0: the crop's.
+
+        Raises:
+            InvalidArgumentError: CROP_OUT_OF_CANVAS, FRAME_SIZE_OUT_OF_RANGE or
+                FRAME_ASPECT_CHANGED.
+        """
+        side = self.tensor_side if subject.is_tensor else self._engine.canvas_side
+        return make_view(side, crop=crop, width=width, field="view")
+
+    def pictures(self, subject: Subject, poses: Poses, view: View) -> Iterator[Picture]:
         """Yield a picture, uint8 (height, width, 4), for each of the checked ``poses``."""
         engine = self._engine
-        view = make_view(engine.canvas_side)
 
         def render(pose: Poses) -> Picture:
             if subject.is_tensor:
                 output = engine.output(subject.character, pose)
-                return tensor_to_picture(output, engine.pack.manifest.output.convention)
+                return view.show(output, engine.pack.manifest.output.convention)
             return engine.render([FrameRequest(subject.character, pose, view)])[0].pixels
 
         return self._in_order(render, poses)

@@ -16,7 +16,7 @@ from kuchipaku_pose.onnxfile import parse_model
 _TYPES: Final[dict[int, type[np.generic]]] = {1: np.float32, 7: np.int64, 9: np.bool_}
 """numpy's types by ``onnx.TensorProto.DataType``, those that rewrites handle."""
 _CODES: Final = {np.dtype(kind): code for code, kind in _TYPES.items()}
-_INT, _INTS = 2, 7
+_FLOAT, _INT, _INTS = 1, 2, 7
 """``onnx.AttributeProto.AttributeType``."""
 
 Array = NDArray[Any]
@@ -89,7 +89,11 @@ class GraphEditor:
         return name
 
     def add(
-        self, operator: str, inputs: Sequence[str], output: str, **attributes: int | Sequence[int]
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        output: str,
+        **attributes: float | Sequence[int],
     ) -> str:
         """Add a node and return the name of its output. `finish` puts nodes in order."""
         node = self.graph.node.add(op_type=operator, input=inputs, output=[output])
@@ -97,6 +101,8 @@ class GraphEditor:
             attribute = node.attribute.add(name=name)
             if isinstance(value, int):
                 attribute.type, attribute.i = _INT, value
+            elif isinstance(value, float):
+                attribute.type, attribute.f = _FLOAT, value
             else:
                 attribute.type = _INTS
                 attribute.ints.extend(value)

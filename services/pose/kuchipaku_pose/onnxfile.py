@@ -24,6 +24,7 @@ _EXTERNAL = 1
 _Field = descriptor_pb2.FieldDescriptorProto
 _STRING, _BYTES = _Field.TYPE_STRING, _Field.TYPE_BYTES
 _INT32, _INT64 = _Field.TYPE_INT32, _Field.TYPE_INT64
+_FLOAT = _Field.TYPE_FLOAT
 _ONE, _MANY = _Field.LABEL_OPTIONAL, _Field.LABEL_REPEATED
 
 _SCHEMA: dict[str, list[tuple[str, int, int, int | str]]] = {
@@ -44,6 +45,7 @@ _SCHEMA: dict[str, list[tuple[str, int, int, int | str]]] = {
     ],
     "Attribute": [
         ("name", 1, _ONE, _STRING),
+        ("f", 2, _ONE, _FLOAT),
         ("i", 3, _ONE, _INT64),
         ("s", 4, _ONE, _BYTES),
         ("t", 5, _ONE, "Tensor"),

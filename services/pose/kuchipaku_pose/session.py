@@ -24,14 +24,9 @@ from kuchipaku_contract.streams import misplaced, take_config
 from kuchipaku_media.picture import canvas_hash, check_picture, decode_picture
 from kuchipaku_pose.convert import encoder_for, view_of
 from kuchipaku_pose.engine import Character, Engine
-from kuchipaku_pose.framestream import (
-    Credit,
-    FrameStream,
-    OutFrame,
-    RealTime,
-    StreamStatistics,
-)
+from kuchipaku_pose.framestream import FrameStream, OutFrame, StreamStatistics
 from kuchipaku_pose.models import ModelRegistry
+from kuchipaku_pose.pacing import Credit, RealTime
 from kuchipaku_pose.scheduler import Lane, Scheduler
 
 _HASH_CHARS = frozenset("0123456789abcdef")

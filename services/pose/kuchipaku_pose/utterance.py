@@ -125,6 +125,8 @@ class Utterance:
         self.interrupted = False
         self.size = 0
         """Cues and expression keys held."""
+        self.starts_at: float | None = None
+        """When its offset 0 is due, by the scheduler's clock, if the caller has said so."""
         self._opening, self._model, self._clock = opening, model, clock
         self._duration_s = 0.0
         self._first_frame = max(0, math.ceil(opening.resume_s * self.fps - _TOLERANCE_FRAMES))
@@ -152,6 +154,12 @@ class Utterance:
         if self._builder.next_frame > frame_count(self._duration_s, self.fps):
             return self._builder.next_time_s
         return self._duration_s
+
+    def frames_before(self, offset_s: float) -> int:
+        """Return how many of the frames still to be pulled lie before an offset."""
+        if offset_s == -math.inf:
+            return 0
+        return max(0, math.ceil(offset_s * self.fps) - self._builder.next_frame)
 
     def push_cues(self, cues: Sequence[MouthCue]) -> None:
         """Add cues.

@@ -37,6 +37,13 @@ class Unit(Protocol):
         """Do the step for each of ``works``; blocks. Returns their outcomes in order."""
 
 
+class QuickUnit:
+    """Base of units whose step takes so little that it needs no turn in the queue.
+
+    A work whose first unit is one may be finished (`drive`) where its result is used.
+    """
+
+
 class Work(Protocol):
     """Something that needs steps of units, one after the other. Used by one thread at a time."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pocketsphinx import Vad
 
 from kuchipaku_lipsync.live.levels import half_rate
-from kuchipaku_lipsync.speech import SEGMENT_PADDING_CS
+from kuchipaku_lipsync.speech import SAMPLES_PER_CS, SEGMENT_PADDING_CS
 from kuchipaku_lipsync.speechgate import Hysteresis, SpeechDetector
 from kuchipaku_lipsync.vad import MODE, VAD_SAMPLE_RATE
 
@@ -25,6 +25,8 @@ HANGOVER_CS: Final = 9
 _PATIENCE_CS: Final = 2
 # The speech detector is sure of a beginning only after a while.
 _MAX_PRE_ROLL_CS: Final = 20
+# How much the speech detector may lag behind where no beginning is to be missed.
+_UNHEARD_CS: Final = 15
 _FRAME_S: Final = 0.01
 
 
@@ -50,6 +52,7 @@ class Activity:
         self._vad = Vad(MODE, VAD_SAMPLE_RATE, _FRAME_S)
         self._detector = SpeechDetector() if gated else None
         self._gate = Hysteresis()
+        self._unheard = np.zeros((0, SAMPLES_PER_CS), np.float32)
         self._now_cs = 0
         self._sound_since: int | None = None
         self._silent_cs = 0
@@ -60,17 +63,24 @@ class Activity:
         """For each of the frames (k, 160): its number, whether there is speech in it, and what
         begins or ends with it.
         """
-        opened = self._hear_speech(frames)
-        for half in half_rate(frames):
-            event = self._step(self._vad.is_speech(half), opened)
+        sounds = [self._vad.is_speech(half) for half in half_rate(frames)]
+        opened = self._hear_speech(frames, urgent=any(sounds))
+        for sound in sounds:
+            event = self._step(sound, opened)
             yield self._now_cs, self.speaking, event
             self._now_cs += 1
 
-    def _hear_speech(self, frames: NDArray[np.float32]) -> bool:
+    def _hear_speech(self, frames: NDArray[np.float32], *, urgent: bool) -> bool:
+        """Whether there is speech. It begins at once, and may be over for a moment before it ends:
+        the detector costs less for several windows at a time.
+        """
         if self._detector is None:
             return True
-        for probability in self._detector.push(frames.reshape(-1)):
-            self._gate.push(float(probability))
+        self._unheard = np.concatenate([self._unheard, frames])
+        if len(self._unheard) >= _UNHEARD_CS or (urgent and not self._gate.on):
+            for probability in self._detector.push(self._unheard.reshape(-1)):
+                self._gate.push(float(probability))
+            self._unheard = self._unheard[:0]
         return self._gate.on
 
     def _step(self, sound: bool, opened: bool) -> Begin | End | None:

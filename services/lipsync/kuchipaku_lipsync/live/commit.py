@@ -12,7 +12,13 @@ from kuchipaku_lipsync.phones import PhoneSegment, clipped
 from kuchipaku_lipsync.rhubarb.finish import animate_pauses, insert_tweens, restrict_track
 from kuchipaku_lipsync.rhubarb.rough import animate_rough
 from kuchipaku_lipsync.rhubarb.rules import restrict_rules, shape_rules
-from kuchipaku_lipsync.rhubarb.shapes import SHAPE_NAMES, X, mask_of, nearest_allowed
+from kuchipaku_lipsync.rhubarb.shapes import (
+    EVERY_MASK,
+    SHAPE_NAMES,
+    X,
+    mask_of,
+    nearest_allowed,
+)
 from kuchipaku_lipsync.rhubarb.timing import optimise_timing
 
 # A shape that has begun is held for so long, though it be doubted by then: eyes take less as
@@ -42,10 +48,14 @@ def animate_window(
     duration = end_cs - start_cs
     if duration <= 0:
         return []
-    rules = restrict_rules(shape_rules(clipped(inside, 0, duration), duration), allowed | 1 << X)
-    track = optimise_timing(animate_rough(rules))
+    rules = shape_rules(clipped(inside, 0, duration), duration)
+    if allowed != EVERY_MASK:
+        rules = restrict_rules(rules, allowed | 1 << X)
+    track = insert_tweens(animate_pauses(optimise_timing(animate_rough(rules))))
+    if allowed != EVERY_MASK:
+        track = restrict_track(track, allowed)
     result: list[int] = []
-    for run in restrict_track(insert_tweens(animate_pauses(track)), allowed).runs():
+    for run in track.runs():
         result += [run.shape] * (run.end - run.start)
     return result
 

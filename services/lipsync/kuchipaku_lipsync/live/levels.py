@@ -106,6 +106,7 @@ class LiveLoudness:
         self._power: deque[float] = deque(maxlen=memory_cs)
         self._speech: deque[float] = deque(maxlen=_SPEECH_MEMORY_CS)
         self._end_cs = 0
+        self._fresh = 0
         self._level = 0.0
 
     def push(self, frames: NDArray[np.float32], speaking: list[bool]) -> None:
@@ -114,7 +115,12 @@ class LiveLoudness:
         self._power.extend(power)
         self._end_cs += len(power)
         self._speech.extend(value for value, on in zip(power, speaking, strict=True) if on)
-        if self._speech and any(speaking):
+        if not any(speaking):
+            return
+        self._fresh += len(power)
+        # The level moves slowly; at first every frame counts.
+        if self._fresh >= min(len(self._speech) // 10, _LEVEL_CS):
+            self._fresh = 0
             self._level = float(np.sqrt(np.quantile(self._speech, _LOUD_QUANTILE)))
 
     def over(self, start_cs: int, end_cs: int) -> float:

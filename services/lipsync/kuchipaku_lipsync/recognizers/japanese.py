@@ -2,7 +2,8 @@
 
 Kana say how they are spoken, but for a few things: は and へ as particles, vowels that lose their
 voice, an "r" between the English "d", "l" and "r". For those a mora has several pronunciations, and
-the audio decides. Kanji have no reading of their own: `needs_reading` finds them.
+the audio decides. Kanji have no reading of their own: `needs_reading` finds them, and
+`kuchipaku_lipsync.recognizers.kanji` looks them up.
 """
 
 from __future__ import annotations

@@ -21,8 +21,11 @@ from kuchipaku_lipsync.recognizers.japanese import (
     needs_reading,
     with_readings,
 )
+from kuchipaku_lipsync.recognizers.kanji import ReadingsMissingError, kanji_read
 from kuchipaku_lipsync.recognizers.numerals import japanese_number
 from kuchipaku_lipsync.recognizers.text import SpokenToken, spoken_tokens
+
+READINGS_MISSING: Final = "JAPANESE_NOT_INSTALLED"
 
 # Stands in words that are not looked up in the English dictionary: their language and phones.
 FOREIGN_MARK: Final = "_"
@@ -83,7 +86,8 @@ def read_text(text: str, tag: str, is_known: Callable[[str], bool]) -> Reading:
     """The words of `text`. `is_known` tells whether the English dictionary has a word.
 
     Raises UnreadableTextError: LANGUAGE_NOT_ALIGNED (no rules for the language),
-    TEXT_NEEDS_READING (kanji without kana behind them), TEXT_NOT_UNDERSTOOD (no word at all).
+    TEXT_NEEDS_READING (kanji that the dictionary lacks, without kana behind them),
+    JAPANESE_NOT_INSTALLED (there is no dictionary), TEXT_NOT_UNDERSTOOD (no word at all).
     """
     plain = unicodedata.normalize("NFKC", text)
     language = text_language(plain, tag)
@@ -129,13 +133,7 @@ def _add(reading: Reading, ways: tuple[Pronunciation, ...]) -> str:
 
 
 def _japanese(text: str, is_known: Callable[[str], bool]) -> Reading:
-    kana = with_readings(text)
-    if needs_reading(kana):
-        raise UnreadableTextError(
-            "TEXT_NEEDS_READING",
-            "The text has kanji, whose sound is not known; write it in kana, or the reading in "
-            "brackets behind them.",
-        )
+    kana = _in_kana(with_readings(text))
     reading = Reading(Language.JAPANESE, [])
     for match in _JAPANESE_TOKEN.finditer(kana):
         written = match.group()
@@ -146,6 +144,26 @@ def _japanese(text: str, is_known: Callable[[str], bool]) -> Reading:
         else:
             reading.tokens.extend(spoken_tokens(written, is_known))
     return reading
+
+
+def _in_kana(text: str) -> str:
+    """The text with its kanji as the dictionary reads them."""
+    if not needs_reading(text):
+        return text
+    advice = "write it in kana, or the reading in brackets behind them."
+    try:
+        kana = kanji_read(text)
+    except ReadingsMissingError:
+        raise UnreadableTextError(
+            READINGS_MISSING,
+            "The text has kanji, and this server has no dictionary of their readings: install "
+            f"kuchipaku-lipsync[japanese], or {advice}",
+        ) from None
+    if needs_reading(kana):
+        raise UnreadableTextError(
+            "TEXT_NEEDS_READING", f"The text has kanji that are in no dictionary; {advice}"
+        )
+    return kana
 
 
 def _morae(match: re.Match[str]) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import NamedTuple
 
 
@@ -59,8 +58,10 @@ class ShapeTrack:
 
 
 def _runs(shapes: bytearray, start: int) -> Iterator[Run]:
-    position = start
-    for shape, group in groupby(shapes):
-        length = sum(1 for _ in group)
-        yield Run(position, position + length, shape)
-        position += length
+    first, count = 0, len(shapes)
+    while first < count:
+        shape = shapes[first]
+        # Stripping finds the end of a run without a step for each of its frames.
+        end = count - len(shapes[first:].lstrip(shapes[first : first + 1]))
+        yield Run(start + first, start + end, shape)
+        first = end

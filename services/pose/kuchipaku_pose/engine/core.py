@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_contract.errors import InternalError, InvalidArgumentError
 from kuchipaku_pose.conventions import Picture, picture_to_tensor
 from kuchipaku_pose.engine.evaluate import (
     Character,
@@ -26,8 +27,14 @@ from kuchipaku_pose.engine.frames import PIXELS_STAGE, FrameMaker, FrameWork
 from kuchipaku_pose.engine.memo import Memo
 from kuchipaku_pose.engine.plan import build_plan
 from kuchipaku_pose.engine.probe import largest_batch
-from kuchipaku_pose.engine.selftest import check_outputs, probe_picture, probe_poses
-from kuchipaku_pose.engine.sessions import CPU_PROVIDER, Sessions, open_sessions
+from kuchipaku_pose.engine.selftest import (
+    NORM_SHARE,
+    NORM_TOLERANCE,
+    check_outputs,
+    probe_picture,
+    probe_poses,
+)
+from kuchipaku_pose.engine.sessions import CPU_PROVIDER, Sessions, has_norms, open_sessions
 from kuchipaku_pose.engine.types import (
     EngineMemory,
     EngineOptions,
@@ -75,14 +82,13 @@ class Engine:
         self._plan = build_plan(pack.manifest)
         self._key: Hashable = (pack.manifest.name, pack.manifest.version, id(self))
         self._provider = Provider(self.options.provider_options())
-        self._sessions = open_sessions(pack, self._plan, self._provider)
         self._lock = threading.Lock()
         self._totals: dict[str, StageTotals] = {}
         self._frames = self._cached_frames = 0
         self.observe_run: ObserveRun | None = None
+        self._sessions = self._open()
         stages = self._stages(self._sessions, self.memory.stages)
         self._maker = FrameMaker(stages, self.memory.frames, pack.manifest, self._account)
-        self.check()
 
     @property
     def canvas_side(self) -> int:
@@ -177,6 +183,31 @@ class Engine:
         Raises:
             InternalError: SELF_TEST_FAILED, or a stage failed.
         """
+        self._check(self._sessions)
+
+    def _open(self) -> Sessions:
+        """Open and check the sessions; with the provider's own norms where they are exact."""
+        open_all = partial(open_sessions, self.pack, self._plan, self._provider)
+        if self._provider.options.name == CPU_PROVIDER or not has_norms(self.pack, self._plan):
+            sessions = open_all()
+            self._check(sessions)
+            return sessions
+        native = open_all(native_norms=True)
+        try:
+            difference = self._check(native)
+        except InternalError as error:
+            _LOG.info("own norms fail", extra={"model": self.pack.name, "why": error.message})
+            difference = math.inf
+        # Where coarse arithmetic was asked for, no norm is exact.
+        if difference <= NORM_TOLERANCE or (
+            self._provider.options.bfloat16 and math.isfinite(difference)
+        ):
+            return native
+        exact = open_all()
+        # A provider's other operators may be the coarser ones.
+        return native if difference <= NORM_SHARE * self._check(exact) else exact
+
+    def _check(self, sessions: Sessions) -> float:
         side = self.pack.manifest.canvas.tensor_size
         options, poses = self._provider.options, probe_poses(self.space)
         reference: list[Tensor] = []
@@ -185,7 +216,7 @@ class Engine:
             render = self._prober(open_sessions(self.pack, self._plan, cpu), cpu)
             reference = [render([pose])[0] for pose in poses]
         difference = check_outputs(
-            self._prober(self._sessions, self._provider)(poses),
+            self._prober(sessions, self._provider)(poses),
             (1, 4, side, side),
             reference,
             rounded=options.bfloat16,
@@ -194,6 +225,7 @@ class Engine:
             "self-test passed",
             extra={"model": self.pack.name, "provider": options.name, "difference": difference},
         )
+        return difference
 
     def fit_batches(self, memory: DeviceMemory | None, side_by_side: int = 1) -> dict[str, int]:
         """Lower each stage's largest batch to what memory allows; return them by stage.

@@ -16,7 +16,7 @@ from kuchipaku_pose.engine.plan import StagePlan
 from kuchipaku_pose.engine.types import FrameRequest, RenderedFrame
 from kuchipaku_pose.manifest import Manifest
 from kuchipaku_pose.providers import to_host
-from kuchipaku_pose.work import Outcome, Unit
+from kuchipaku_pose.work import Outcome, QuickUnit, Unit
 
 PIXELS_STAGE = "pixels"
 """Name under which the conversion of the output tensor to a picture, and its packing, count."""
@@ -164,7 +164,7 @@ def _picture_of(work: FrameWork) -> Picture:
     return work.view.apply(whole)
 
 
-class UnpackUnit:
+class UnpackUnit(QuickUnit):
     """Reads remembered pictures."""
 
     name = UNPACK_STAGE

@@ -16,6 +16,10 @@ Tensor = NDArray[np.float32]
 TOLERANCE = 2e-2
 """Largest difference to the CPU, in units of the output's range: half precision passes, a wrong
 kernel does not."""
+NORM_TOLERANCE = 2e-4
+"""Largest difference at which a provider's own norms count as exact without further asking."""
+NORM_SHARE = 1.25
+"""And how much larger than with the exact form it may be otherwise."""
 
 
 def probe_picture(side: int) -> Picture:

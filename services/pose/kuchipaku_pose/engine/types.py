@@ -55,6 +55,7 @@ class EngineOptions:
             io_binding=self.io_binding,
             bfloat16=self.bfloat16,
             engine_cache=self.engine_cache,
+            single=self.max_batch == 1,
         )
 
 

@@ -83,6 +83,8 @@ class ProviderOptions:
     """OpenVINO: compute in bfloat16 where the processor can."""
     engine_cache: str | None = None
     """TensorRT: folder where built engines are kept."""
+    single: bool = False
+    """Whether every run has one row. onnxruntime fuses more where it knows all shapes."""
 
 
 class StageSession(ABC):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import onnxruntime as ort
 
+from kuchipaku_pose.onnxfile import parse_model
 from kuchipaku_pose.providers.base import (
     EXECUTION_PROVIDERS,
     ProviderName,
@@ -26,6 +27,9 @@ from kuchipaku_pose.providers.base import (
 
 _LOG = logging.getLogger(__name__)
 
+# Its builds send usage data to their maker unless told not to.
+ort.disable_telemetry_events()
+
 
 class OrtSession(StageSession):
     """A graph in onnxruntime; values are numpy arrays."""
@@ -33,7 +37,8 @@ class OrtSession(StageSession):
     def __init__(self, stage: str, graph: bytes, options: ProviderOptions) -> None:
         """Open ``graph``; raises as `open_inference_session` does."""
         super().__init__(stage)
-        self._session, _ = open_inference_session(stage, graph, options)
+        batch_axes = _batch_axes(graph) if options.single else ()
+        self._session, _ = open_inference_session(stage, graph, options, batch_axes)
         self._inputs: Sequence[str] = [value.name for value in self._session.get_inputs()]
         self._outputs: Sequence[str] = [value.name for value in self._session.get_outputs()]
 
@@ -48,9 +53,11 @@ class OrtSession(StageSession):
 
 
 def open_inference_session(
-    stage: str, graph: bytes, options: ProviderOptions
+    stage: str, graph: bytes, options: ProviderOptions, batch_axes: Iterable[str] = ()
 ) -> tuple[Any, ProviderName]:
     """Open ``graph`` and return the session and the provider that really runs it.
+
+    The axes named ``batch_axes`` are 1 in every run.
 
     onnxruntime itself falls back to the CPU in silence, also where it lists a provider whose
     libraries are missing; the session says what it got.
@@ -66,8 +73,11 @@ def open_inference_session(
     if wanted not in available and not options.allow_fallback:
         raise provider_missing(stage, wanted, available)
     providers = [entry for entry in _providers(options) if entry[0] in available]
+    session_options = _session_options(options)
+    for axis in batch_axes:
+        session_options.add_free_dimension_override_by_name(axis, 1)
     try:
-        session = ort.InferenceSession(graph, _session_options(options), providers=providers)
+        session = ort.InferenceSession(graph, session_options, providers=providers)
     except Exception as error:  # see above
         raise not_runnable(stage, "onnxruntime", error) from error
     got = session.get_providers()[0]
@@ -77,6 +87,12 @@ def open_inference_session(
         _LOG.warning("another provider takes over", extra={"stage": stage, "provider": got})
     names = {theirs: ours for ours, theirs in EXECUTION_PROVIDERS.items()}
     return session, names.get(got, ProviderName.CPU)
+
+
+def _batch_axes(graph: bytes) -> set[str]:
+    """Return the names that the inputs' first axes have in ``graph``."""
+    shapes = (value.type.tensor_type.shape for value in parse_model(graph).graph.input)
+    return {shape.dim[0].dim_param for shape in shapes if shape.dim} - {""}
 
 
 @cache

@@ -71,16 +71,23 @@ class Lane:
             renderer: the engine.
             request: what to render.
             due: scheduler time at which a live frame must be out; None: the lane's own turn.
-            expires: scheduler time after which the frame is not worth going on with.
+            expires: scheduler time after which a live frame is not worth going on with.
 
         Raises:
             ResourceExhaustedError: QUEUE_FULL.
         """
         work = renderer.work(request)
-        if due is not None:
-            return self._submit(work, due, expires)
-        now = self._queue.clock()
-        future = self._submit(work, now + self._turn_s(), expires)
+        return self.bulk(work) if due is None else self.live(work, due, expires)
+
+    def live(
+        self, work: Work, due: float, expires: float | None
+    ) -> asyncio.Future[RenderedFrame | None]:
+        """Queue a live frame; see `render`."""
+        return self._submit(work, due, expires)
+
+    def bulk(self, work: Work) -> asyncio.Future[RenderedFrame | None]:
+        """Queue a frame of a stream that takes what it can get; see `render`."""
+        future = self._submit(work, self._queue.clock() + self._turn_s(), None)
         self._bulk += 1
         future.add_done_callback(self._bulk_finished)
         return future

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ from kuchipaku_pose.tha.chains import final_picture, run_chain
 from kuchipaku_pose.tha.export import POSE_INPUT, export_stages
 from kuchipaku_pose.tha.reach import Reach
 from kuchipaku_pose.tha.stages import FRAME, StageDraft, build_stages, run_stages, student_stages
+from kuchipaku_pose.tha.stillhead import measure, still_head_stages
 from kuchipaku_pose.tha.weights import load_networks
 
 MAX_ERROR = 1e-2
@@ -66,6 +68,8 @@ class ImportRequest:
     """Name of the model; None: of the family and variant, or the output folder of a student."""
     replace: bool = False
     """Whether a pack in the output's place may be replaced."""
+    still_head: bool = False
+    """Version 3: whether the head's turn is computed apart from the face."""
 
 
 def import_pack(request: ImportRequest, tell: Tell) -> Manifest:
@@ -108,6 +112,12 @@ def _check(request: ImportRequest) -> None:
             reason="VARIANT_INVALID",
             field="variant",
         )
+    if request.still_head and request.family is not Family.THA3:
+        raise InvalidArgumentError(
+            f"Only {Family.THA3} turns the head apart from the face.",
+            reason="STILL_HEAD_UNSUPPORTED",
+            field="still_head",
+        )
     if not request.output.exists():
         return
     if not request.replace:
@@ -124,7 +134,8 @@ def _check(request: ImportRequest) -> None:
 
 def _character(request: ImportRequest) -> Tensor | None:
     path = request.weights / CHARACTER_PICTURE
-    if request.family is not Family.THA4_STUDENT or not path.is_file():
+    wanted = request.family is Family.THA4_STUDENT or request.still_head
+    if not wanted or not path.is_file():
         return None
     canvas = FAMILIES[request.family].canvas
     picture = decode_picture(path.read_bytes(), field="weights")
@@ -145,8 +156,11 @@ def _write(
     tell: Tell,
 ) -> Manifest:
     facts = FAMILIES[request.family]
-    stages = build_stages(request.family, networks)
-    if character is not None:
+    if request.still_head:
+        stages = still_head_stages(networks)
+    else:
+        stages = build_stages(request.family, networks)
+    if character is not None and request.family is Family.THA4_STUDENT:
         reach = find_reach(stages, character, len(facts.parameters), tell)
         stages = student_stages(networks, reach)
     side, count = facts.canvas.tensor_size, len(facts.parameters)
@@ -157,7 +171,8 @@ def _write(
     manifest = _manifest(request, stages, folder)
     _save(manifest, folder)
     tell("verifying", 0.75)
-    verification = verify(folder, request.family, networks, character)
+    own = stages if request.still_head else None
+    verification = verify(folder, request.family, networks, character, own)
     manifest = manifest.model_copy(update={"verification": verification})
     _save(manifest, folder)
     return manifest
@@ -187,7 +202,8 @@ def _default_name(request: ImportRequest) -> str:
     if request.family is Family.THA4_STUDENT:
         # A student is one character: the folder's name tells it from others.
         return "".join(c if c.isalnum() else "-" for c in request.output.name.lower()).strip("-")
-    parts = [request.family.value, request.variant.value if request.variant else ""]
+    still = "still-head" if request.still_head else ""
+    parts = [request.family.value, request.variant.value if request.variant else "", still]
     return "-".join(filter(None, parts)).replace("_", "-")
 
 
@@ -233,9 +249,21 @@ def find_reach(
 
 
 def verify(
-    folder: Path, family: Family, networks: Mapping[str, nn.Module], character: Tensor | None
+    folder: Path,
+    family: Family,
+    networks: Mapping[str, nn.Module],
+    character: Tensor | None,
+    stages: Sequence[StageDraft] | None = None,
 ) -> Verification:
-    """Compare the pack in ``folder``, run by the engine, with the author's chain in torch.
+    """Compare the pack in ``folder``, run by the engine, with torch.
+
+    Args:
+        folder: the pack.
+        family: of the networks.
+        networks: the author's, by name.
+        character: a picture to do it with (4, S, S); None: a made-up one.
+        stages: what the pack was made of, where that is not the author's chain; then the
+            difference between the two is measured as well, on the ``character`` if there is one.
 
     Raises:
         FailedPreconditionError: EXPORT_INEXACT.
@@ -248,23 +276,34 @@ def verify(
     if canvas is None:
         canvas = picture_to_tensor(probe_picture(facts.canvas.tensor_size), facts.canvas.convention)
     prepared = engine.prepare_tensor(canvas)
+    picture = torch.from_numpy(canvas)[None]
+
+    def chain(pose: Tensor) -> Tensor:
+        results = run_chain(family, networks, picture, torch.from_numpy(pose)[None])
+        return np.asarray(final_picture(family, results)[0].numpy())
+
+    def own(pose: Tensor) -> Tensor:
+        frame = run_stages(stages or (), picture, torch.from_numpy(pose)[None])[FRAME]
+        return np.asarray(frame[0].numpy())
+
+    expect = chain if stages is None else own
     poses = probe_poses(engine.space)
-    errors = []
-    for pose in poses:
-        results = run_chain(
-            family, networks, torch.from_numpy(canvas)[None], torch.from_numpy(pose)[None]
-        )
-        expected = final_picture(family, results)[0].numpy()
-        errors.append(np.abs(engine.output(prepared, pose) - expected))
+    errors = [np.abs(engine.output(prepared, pose) - expect(pose)) for pose in poses]
     worst, mean = float(np.max(errors)), float(np.mean(errors))
     if not (worst <= MAX_ERROR and mean <= MEAN_ERROR):
         raise FailedPreconditionError(
             f"The export differs from torch by {worst:.3g} at most and {mean:.3g} on average.",
             reason="EXPORT_INEXACT",
         )
+    near: tuple[float | None, float | None] = (None, None)
+    if stages is not None and character is not None:
+        render = partial(engine.output, prepared)
+        near = measure(engine.space, chain, render, facts.canvas.convention)
     return Verification(
         against=f"torch {torch.__version__} float32",
         poses=len(poses),
         max_error=worst,
         mean_error=mean,
+        face_psnr_db=near[0],
+        frame_psnr_db=near[1],
     )

@@ -30,7 +30,7 @@ from kuchipaku_pose.tha.chains import (
     Box,
 )
 from kuchipaku_pose.tha.networks import Networks
-from kuchipaku_pose.tha.operators import paste, resize, tile
+from kuchipaku_pose.tha.operators import blend, paste, resize, tile, warp
 from kuchipaku_pose.tha.reach import Reach
 from kuchipaku_pose.tha.serving import (
     FusedHeads,
@@ -109,7 +109,8 @@ class _MoveFace(nn.Module):
         return (self.draw(self.heads(self.decoder.decode(feature, pose)), face)[0],)
 
 
-def _face_stages(networks: Networks, brows: Box, face: Box) -> list[StageDraft]:
+def face_stages(networks: Networks, brows: Box, face: Box) -> list[StageDraft]:
+    """Return the stages of versions 2 to 4 that move brows and face; they write ``face``."""
     layers = ("background", "brows", "brow_features")
     return [
         StageDraft("prepare", _PrepareBrows(networks, brows), (CANVAS,), layers),
@@ -126,7 +127,7 @@ def _face_stages(networks: Networks, brows: Box, face: Box) -> list[StageDraft]:
     ]
 
 
-class _Rotate3(nn.Module):
+class Rotate(nn.Module):
     """Version 3's rotator on the canvas with its face, at half size."""
 
     def __init__(self, networks: Networks) -> None:
@@ -140,12 +141,17 @@ class _Rotate3(nn.Module):
         self.draw = rotator.draw
 
     def forward(self, canvas: Tensor, face: Tensor, pose: Tensor) -> tuple[Tensor, ...]:
+        """Return the canvas with its face, the same warped at half size, and the offsets."""
         full = paste(canvas, face, FACE_BOX.top, FACE_BOX.left)
+        return (full, *self.turned(full, pose))
+
+    def turned(self, full: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the warped picture at half size and the offsets."""
         image = functional.avg_pool2d(full, 2)
         pose = functional.pad(pose, (0, self.extra))
         feature = self.body(torch.cat([image, tile(pose, image)], dim=1))
         _, warped, offsets = self.draw(self.heads(feature), image)
-        return full, warped, offsets
+        return warped, offsets
 
 
 class Edit(nn.Module):
@@ -156,22 +162,29 @@ class Edit(nn.Module):
         editor = networks["editor"]
         self.body = ServedEditorBody(rewrite(editor.body))
         self.heads = FusedHeads(editor.heads())
-        self.draw = editor.draw
 
     def forward(
         self, full: Tensor, warped: Tensor, offsets: Tensor, pose: Tensor
     ) -> tuple[Tensor, ...]:
         """Return the frame of the canvas with its face and of the rotator's half-size results."""
+        colour, alpha, offsets = self.parts(full, warped, offsets, pose)
+        return (blend(alpha, colour, warp(full, offsets)),)
+
+    def parts(
+        self, full: Tensor, warped: Tensor, offsets: Tensor, pose: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what is drawn, where, and the offsets at which the rest is sampled."""
         offsets = resize(offsets, 512)
         inputs = torch.cat([full, resize(warped, 512), offsets, tile(pose, full)], dim=1)
-        return (self.draw(self.heads(self.body(inputs)), full, offsets)[0],)
+        colour, alpha, correction = self.heads(self.body(inputs))
+        return colour, alpha, offsets + correction
 
 
 def _stages_3(networks: Networks) -> list[StageDraft]:
     half = ("faced", "half_picture", "half_offsets")
     return [
-        *_face_stages(networks, BROW_BOX, FACE_BOX),
-        StageDraft("rotate", _Rotate3(networks), (CANVAS, "face"), half, ROTATION_POSE),
+        *face_stages(networks, BROW_BOX, FACE_BOX),
+        StageDraft("rotate", Rotate(networks), (CANVAS, "face"), half, ROTATION_POSE),
         StageDraft("edit", Edit(networks), half, (FRAME,), ROTATION_POSE),
     ]
 
@@ -208,7 +221,7 @@ def _stages_2(networks: Networks) -> list[StageDraft]:
     rotator = _WithFace(networks["two_algo_face_rotator"], FACE_BOX_256, (0, 1))
     combiner = _Chosen(networks["combiner"], (0,))
     return [
-        *_face_stages(networks, BROW_BOX_256, FACE_BOX_256),
+        *face_stages(networks, BROW_BOX_256, FACE_BOX_256),
         StageDraft("rotate", rotator, (CANVAS, "face"), pictures, ROTATION_POSE_2),
         StageDraft("combine", combiner, pictures, (FRAME,), ROTATION_POSE_2),
     ]
@@ -252,7 +265,7 @@ class _Upscale(nn.Module):
 def _stages_4(networks: Networks) -> list[StageDraft]:
     half = ("faced", "half_picture", "half_offsets")
     return [
-        *_face_stages(networks, BROW_BOX, FACE_BOX),
+        *face_stages(networks, BROW_BOX, FACE_BOX),
         StageDraft("body", _TeacherBody(networks), (CANVAS, "face"), half, ROTATION_POSE),
         StageDraft("upscale", _Upscale(networks), half, (FRAME,), ROTATION_POSE),
     ]
