@@ -4,13 +4,16 @@ PYTEST := $(PYTHON) -m pytest
 MEMBERS := kuchipaku libs services training
 CHECKED := $(MEMBERS) scripts benchmarks tests
 
-.PHONY: run up test test-full lint format protos bench bench-gpu rhubarb loadtest images deploy-check train-starter setup dev help
+.PHONY: run up install test test-full lint format protos bench bench-gpu rhubarb loadtest images deploy-check train-starter setup dev help
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: ## Install what the product needs into .venv
 	@scripts/setup.sh run
+
+install: setup ## Install extras, as EXTRAS="imagegen[diffusion] pose[export]"
+	@scripts/setup.sh run $(EXTRAS)
 
 dev: ## Install what development needs as well
 	@scripts/setup.sh dev

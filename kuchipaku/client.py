@@ -31,6 +31,7 @@ from kuchipaku.errors import error_from_rpc
 from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
 from kuchipaku.gateway.v1 import gateway_service_pb2_grpc as gateway_grpc
 from kuchipaku.type.v1 import audio_pb2
+from kuchipaku_contract.errors import InternalError
 from kuchipaku_contract.limits import LIMITS
 
 DEFAULT_ADDRESS = "127.0.0.1:50050"
@@ -84,7 +85,7 @@ class Client:
         on_progress: Callable[[gateway.CreateCharacterProgress], None] | None = None,
     ) -> gateway.CreateCharacterResult:
         """Make a character; `on_progress` hears of every step."""
-        result = gateway.CreateCharacterResult()
+        result: gateway.CreateCharacterResult | None = None
         call = self._stub.CreateCharacter(request, metadata=self._metadata)
         async with _errors_translated():
             try:
@@ -95,6 +96,9 @@ class Client:
                         on_progress(answer.progress)
             finally:
                 call.cancel()
+        if result is None:
+            message = "The gateway's answer ended without a character."
+            raise InternalError(message, reason="ANSWER_INCOMPLETE")
         return result
 
     async def get_character(self, name: str, *, full: bool = False) -> gateway.Character:
@@ -109,14 +113,16 @@ class Client:
         self, request: gateway.ListCharactersRequest
     ) -> AsyncIterator[gateway.Character]:
         """All characters that the request selects, page by page."""
+        page = gateway.ListCharactersRequest()
+        page.CopyFrom(request)
         async with _errors_translated():
             while True:
-                answer = await self._stub.ListCharacters(request, metadata=self._metadata)
+                answer = await self._stub.ListCharacters(page, metadata=self._metadata)
                 for character in answer.characters:
                     yield character
                 if not answer.next_page_token:
                     return
-                request.page_token = answer.next_page_token
+                page.page_token = answer.next_page_token
 
     async def update_character(
         self, character: gateway.Character, paths: Sequence[str] = ()

@@ -118,7 +118,8 @@ class Plan:
             # Speeds measured while all services start at once would be wrong.
             defaults[prefix + "CALIBRATION_S"] = "0"
         if service == "gateway":
-            places[prefix + "STORE_URL"] = self.data.resolve().as_uri()
+            # Not `as_uri`: the store takes the path as it stands, blanks and accents included.
+            places[prefix + "STORE_URL"] = f"file://{self.data.resolve()}"
             for peer, address in self.addresses.items():
                 if peer != "gateway":
                     places[f"{prefix}{peer.upper()}_ADDRESS"] = address
@@ -289,16 +290,32 @@ async def running_services(
     """Run the services while the block lasts.
 
     `on_line` hears every log line, `on_ready` the name of a service and the seconds that it took
-    to get ready. During the start raises `ServiceDiedError` if one ends, `ServiceNotReadyError`
-    if one takes longer than `startup_limit_s`; inside the block `Supervisor.watch` tells.
+    to get ready. Raises `ServiceFailedError` for settings that they cannot share; during the start
+    `ServiceDiedError` if one ends, `ServiceNotReadyError` if one takes longer than
+    `startup_limit_s`; inside the block `Supervisor.watch` tells.
     """
-    plan.data.mkdir(parents=True, exist_ok=True)
+    _refuse_tls(plan)
+    if "gateway" in plan.addresses:
+        plan.data.mkdir(parents=True, exist_ok=True)
     supervisor = Supervisor(plan, on_line)
     try:
         await supervisor.start(on_ready, startup_limit_s)
         yield supervisor
     finally:
         await supervisor.stop()
+
+
+def _refuse_tls(plan: Plan) -> None:
+    """Say at once what would be seen as a service that never gets ready: nobody here speaks TLS."""
+    for name in plan.addresses:
+        setting = f"KUCHIPAKU_{name.upper()}_TLS_CERTIFICATE_FILE"
+        if plan.environment_of(name).get(setting):
+            raise ServiceFailedError(
+                f"{setting} is set, but services that run together on one machine talk without "
+                f"TLS. Serve it by python -m kuchipaku_{name}.",
+                name,
+                "",
+            )
 
 
 async def check_health(address: str, *, timeout_s: float = 2.0) -> str:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Make the environment .venv from the committed lock.
 #
-#   scripts/setup.sh run    what the main job needs
-#   scripts/setup.sh dev    also linters, tests, code generators and torch
+#   scripts/setup.sh run [MEMBER[EXTRA]...]    what the main job needs, and extras of services, as imagegen[diffusion]
+#   scripts/setup.sh dev                       also linters, tests, code generators and torch
 #
 # Needs Python 3.11 or 3.12. Installs uv into .venv-uv unless a recent one is on the PATH. On Debian and Ubuntu
 # as root it installs the system packages that are missing; otherwise it says which ones they are.
@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.."
 readonly UV_VERSION=0.13.9
 readonly TORCH_VERSION=2.13.0
 profile=${1:-run}
+[ "$#" -eq 0 ] || shift
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 
@@ -54,6 +55,29 @@ find_uv() {
   echo .venv-uv/bin/uv
 }
 
+install_torch() {
+  # By pip and outside of the lock: pip's configuration says which of torch's builds this machine takes.
+  if ! .venv/bin/python -c 'import importlib.metadata as m, sys; sys.exit(m.version("torch").split("+")[0] != sys.argv[1])' \
+    "$TORCH_VERSION" 2>/dev/null; then
+    say "installing torch $TORCH_VERSION"
+    "$uv" pip install --quiet --python .venv/bin/python pip
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "torch==$TORCH_VERSION"
+  fi
+}
+
+install_extras() {
+  local wish
+  for wish in "$@"; do
+    if [ ! -d "services/${wish%%\[*}" ]; then
+      echo "There is no service ${wish%%\[*}." >&2
+      exit 2
+    fi
+    case $wish in *export* | *diffusion*) install_torch ;; esac
+    say "installing kuchipaku-$wish"
+    "$uv" pip install --quiet --python .venv/bin/python --editable "services/$wish"
+  done
+}
+
 python=$(find_python) || { need_packages python3 python3-venv; python=$(find_python); }
 uv=$(find_uv)
 
@@ -68,14 +92,7 @@ if [ ! -e "$stamp" ] || [ uv.lock -nt "$stamp" ] || [ pyproject.toml -nt "$stamp
 fi
 
 if [ "$profile" = dev ]; then
-  # By pip and outside of the lock: pip's configuration says which of torch's builds this machine takes.
-  if ! .venv/bin/python -c 'import importlib.metadata as m, sys; sys.exit(m.version("torch").split("+")[0] != sys.argv[1])' \
-    "$TORCH_VERSION" 2>/dev/null; then
-    say "installing torch $TORCH_VERSION"
-    "$uv" pip install --quiet --python .venv/bin/python pip
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check "torch==$TORCH_VERSION"
-  fi
-
+  install_torch
   command -v npm >/dev/null || need_packages npm
   if [ ! -d node_modules/@bufbuild/buf ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     say "installing buf"
@@ -84,3 +101,4 @@ if [ "$profile" = dev ]; then
   fi
   .venv/bin/python scripts/rhubarb.py --optional
 fi
+install_extras "$@"

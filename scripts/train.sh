@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh run
-uv=$(command -v uv || echo .venv-uv/bin/uv)
+uv=.venv-uv/bin/uv # made by setup.sh unless a recent one is on the PATH
+[ -x "$uv" ] || uv=uv
 requirements=$(mktemp)
 trap 'rm -f "$requirements"' EXIT
 # Pruned of torch's own dependencies, so that a CPU build given by UV_FIND_LINKS is enough.

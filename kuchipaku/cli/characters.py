@@ -12,6 +12,7 @@ from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 
 from .connection import Gateway, gateway_options
 from .console import people, run
+from .options import write_result
 
 
 @click.group()
@@ -45,7 +46,7 @@ async def _list(gateway: Gateway, owner: str) -> list[pb.Character]:
 @gateway_options
 def save(character: str, output: Path, gateway: Gateway) -> None:
     """Write a character's canvas to a PNG file."""
-    output.write_bytes(run(_get(gateway, character)).canvas.png)
+    write_result(output, run(_get(gateway, character)).canvas.png)
     click.echo(str(output))
 
 

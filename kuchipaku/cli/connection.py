@@ -12,8 +12,14 @@ import click
 import grpc
 
 from kuchipaku.client import DEFAULT_ADDRESS, Client
+from kuchipaku_contract.limits import LIMITS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", LIMITS.max_message_bytes),
+    ("grpc.max_send_message_length", LIMITS.max_message_bytes),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,8 @@ class Access:
     def channel(self, address: str) -> grpc.aio.Channel:
         """A connection to any service."""
         if (credentials := self.credentials) is None:
-            return grpc.aio.insecure_channel(address)
-        return grpc.aio.secure_channel(address, credentials)
+            return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
 
     def client(self, address: str) -> Client:
         """A connection to a gateway."""

@@ -10,7 +10,7 @@ from kuchipaku.imagegen.v1 import imagegen_service_pb2 as pb
 
 from .console import people, run
 from .imagine_service import ImageService, image_service_options
-from .options import picture_from
+from .options import picture_from, write_result
 
 
 @click.command()
@@ -29,8 +29,7 @@ def cutout(
         image=picture_from(picture, "PICTURE"), model=model, alpha_matting=alpha_matting
     )
     answer = run(_cut_out(service, request))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_bytes(answer.png)
+    write_result(output, answer.png)
     people.print(f"matting model: {answer.model}")
     click.echo(str(output))
 

@@ -14,7 +14,7 @@ from kuchipaku.client import Client
 from kuchipaku.type.v1 import animation_pb2
 
 from .console import people, progress_bars, run
-from .options import FRAMINGS, RECOGNIZERS, target_from
+from .options import FRAMINGS, RECOGNIZERS, SEED, target_from
 from .speak import Outcome, What, Who, make_speak
 from .standalone import standalone_services
 
@@ -32,7 +32,7 @@ class Timing:
 
 @click.command()
 @click.option("--prompt", default=_PROMPT, show_default=True)
-@click.option("--seed", type=int, default=_SEED, show_default=True)
+@click.option("--seed", type=SEED, default=_SEED, show_default=True)
 @click.option(
     "--examples",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -16,7 +16,7 @@ from kuchipaku.imagegen.v1 import imagegen_service_pb2 as pb
 from .console import people, run
 from .fit_drawing import annotated
 from .imagine_service import ImageService, image_service_options
-from .options import picture_from
+from .options import picture_from, write_result
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -59,12 +59,11 @@ def fit(
     )
     answer = run(_fit(service, request))
     findings = report_of(answer)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_bytes(answer.canvas.png)
+    write_result(output, answer.canvas.png)
     if report is not None:
-        report.write_text(json.dumps(findings, indent=2) + "\n", encoding="utf-8")
+        write_result(report, (json.dumps(findings, indent=2) + "\n").encode())
     if annotate is not None:
-        annotate.write_bytes(annotated(answer.canvas.png, findings))
+        write_result(annotate, annotated(answer.canvas.png, findings))
     _print(findings)
     click.echo(str(output))
     sys.exit(1 if any(one["verdict"] == "fail" for one in findings["checks"]) else 0)

@@ -16,7 +16,7 @@ from kuchipaku_contract.limits import LIMITS
 
 from .console import people, run
 from .imagine_service import ImageService, image_service_options
-from .options import picture_from
+from .options import SEED, picture_from
 
 _TILE = 256
 _GAP = 8
@@ -33,11 +33,21 @@ _PAPER = (236, 238, 244, 255)
     show_default=True,
     help="Pictures, with the seeds SEED, SEED + 1, ...",
 )
-@click.option("--seed", type=click.IntRange(-(2**63), 2**63 - 1), help="Random unless given.")
+@click.option("--seed", type=SEED, help="Random unless given.")
 @click.option("--model", default="", help="Image model; the service's default unless given.")
 @click.option("--negative", default="", help="What to avoid.")
-@click.option("--size", type=click.IntRange(0), default=0, help="Side of the pictures, in pixels.")
-@click.option("--steps", type=click.IntRange(0), default=0, help="Denoising steps.")
+@click.option(
+    "--size",
+    type=click.IntRange(0, LIMITS.max_generated_side_px),
+    default=0,
+    help="Side of the pictures, in pixels.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(0, LIMITS.max_diffusion_steps),
+    default=0,
+    help="Denoising steps.",
+)
 @click.option("--guidance", type=float, default=0.0, help="Guidance scale.")
 @click.option("--plain", is_flag=True, help="Give the prompt to the model without a template.")
 @click.option(
@@ -47,7 +57,7 @@ _PAPER = (236, 238, 244, 255)
     help="Picture to start from.",
 )
 @click.option("--strength", type=click.FloatRange(0, 1), default=0.0, help="How far from it.")
-@click.option("--to-seed", type=int, help="GAN models: pictures on the way to this seed.")
+@click.option("--to-seed", type=SEED, help="GAN models: pictures on the way to this seed.")
 @click.option(
     "-o",
     "--output",
@@ -88,22 +98,23 @@ def imagine(
         init_strength=strength,
         end_seed=to_seed,
     )
-    images = run(_draw(service, request))
-    output.mkdir(parents=True, exist_ok=True)
+    images = run(_draw(service, request, output))
     for phrase in dict.fromkeys(p for image in images for p in image.ignored_phrases):
         people.print(f"[yellow]not understood:[/] {escape(phrase)}")
-    paths = []
-    for image in images:
-        path = output / f"{image.image_index:02d}_seed_{image.seed}.png"
-        path.write_bytes(image.png)
-        paths.append(path)
     sheet = output / "sheet.png"
     sheet.write_bytes(contact_sheet([image.png for image in images]))
-    for path in (*paths, sheet):
+    for path in (*(_path(output, image) for image in images), sheet):
         click.echo(str(path))
 
 
-async def _draw(service: ImageService, request: pb.GenerateImageRequest) -> list[pb.GeneratedImage]:
+def _path(folder: Path, image: pb.GeneratedImage) -> Path:
+    return folder / f"{image.image_index:02d}_seed_{image.seed}.png"
+
+
+async def _draw(
+    service: ImageService, request: pb.GenerateImageRequest, folder: Path
+) -> list[pb.GeneratedImage]:
+    """Write each picture as soon as it is there: later ones may fail."""
     images: list[pb.GeneratedImage] = []
     async with service.connected() as (stub, progress):
         metadata = service.access.metadata
@@ -114,6 +125,8 @@ async def _draw(service: ImageService, request: pb.GenerateImageRequest) -> list
                 bars.show(answer.progress)
             elif kind == "image":
                 images.append(answer.image)
+                folder.mkdir(parents=True, exist_ok=True)
+                _path(folder, answer.image).write_bytes(answer.image.png)
     if len(images) != request.image_count:
         raise InternalError("Pictures are missing.", reason="PICTURES_MISSING")
     return sorted(images, key=lambda image: image.image_index)

@@ -14,7 +14,6 @@ from rich.progress import Progress
 
 from kuchipaku.errors import error_from_rpc
 from kuchipaku.imagegen.v1 import imagegen_service_pb2_grpc as pb_grpc
-from kuchipaku_contract.limits import LIMITS
 
 from .connection import Access, access_options
 from .console import progress_bars
@@ -22,10 +21,6 @@ from .services import default_data
 from .standalone import standalone_services
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_OPTIONS = (
-    ("grpc.max_receive_message_length", LIMITS.max_message_bytes),
-    ("grpc.max_send_message_length", LIMITS.max_message_bytes),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +41,7 @@ class ImageService:
                 supervisor = await stack.enter_async_context(services)
                 address = supervisor.plan.addresses["imagegen"]
                 access = Access(access.api_key)
-            if (credentials := access.credentials) is None:
-                channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
-            else:
-                channel = grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
-            await stack.enter_async_context(channel)
+            channel = await stack.enter_async_context(access.channel(address))
             try:
                 yield pb_grpc.ImagegenServiceStub(channel), progress
             except grpc.aio.AioRpcError as error:

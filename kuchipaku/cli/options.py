@@ -44,6 +44,8 @@ CONTENTS = {
     "song": lipsync.AUDIO_CONTENT_SONG,
 }
 
+SEED = click.IntRange(-(2**63), 2**63 - 1)
+
 language_option = click.option(
     "--language", default="", help="Language of the text: en, ja or de. Guessed if not given."
 )
@@ -92,6 +94,12 @@ def target_from(text: str) -> Target:
             param_hint="--output",
         )
     return Target(path, CONTAINERS[suffix])
+
+
+def write_result(path: Path, data: bytes) -> None:
+    """Write a file, in a folder that need not be there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 def picture_from(path: Path, option: str) -> bytes:

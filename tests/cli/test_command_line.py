@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import pytest
 from click.testing import CliRunner
 
@@ -17,6 +18,7 @@ from kuchipaku.cli.speak import Outcome, report
 from kuchipaku.supervisor import (
     Plan,
     ServiceDiedError,
+    ServiceFailedError,
     ServiceNotReadyError,
     check_health,
     running_services,
@@ -200,7 +202,7 @@ def test_the_places_of_a_plan_count_more_than_the_environment(
     pose, gateway = plan.environment_of("pose"), plan.environment_of("gateway")
     assert pose["KUCHIPAKU_POSE_ADDRESS"] == plan.addresses["pose"]
     assert gateway["KUCHIPAKU_GATEWAY_POSE_ADDRESS"] == plan.addresses["pose"]
-    assert gateway["KUCHIPAKU_GATEWAY_STORE_URL"] == tmp_path.as_uri()
+    assert gateway["KUCHIPAKU_GATEWAY_STORE_URL"] == f"file://{tmp_path}"
     assert gateway["KUCHIPAKU_GATEWAY_LOG_FORMAT"] == "json"
     assert gateway["KUCHIPAKU_GATEWAY_SESSIONS"] == "2"
     assert plan.stop_limit_s("gateway") > 90
@@ -222,3 +224,22 @@ def test_the_module_runs() -> None:
         [sys.executable, "-m", "kuchipaku", "--version"], capture_output=True, text=True, check=True
     )
     assert "kuchipaku" in result.stdout
+
+
+async def test_tls_of_services_that_run_together_is_refused_at_once(tmp_path: Path) -> None:
+    setting = "KUCHIPAKU_IMAGEGEN_TLS_CERTIFICATE_FILE"
+    plan = Plan.on_sockets(tmp_path, tmp_path, ("imagegen",), environment={setting: "cert.pem"})
+    with pytest.raises(ServiceFailedError, match=setting):
+        async with running_services(plan):
+            pass
+
+
+def test_characters_are_kept_where_the_plan_says(tmp_path: Path) -> None:
+    data = tmp_path / "My characters, José's"
+    plan = Plan.on_sockets(tmp_path, data, ("gateway",))
+    url = plan.environment_of("gateway")["KUCHIPAKU_GATEWAY_STORE_URL"]
+    files, folder = fsspec.url_to_fs(url)
+    files.makedirs(folder, exist_ok=True)
+    files.pipe(f"{folder}/one", b"1")
+    assert (data / "one").read_bytes() == b"1"
+    assert [path.name for path in tmp_path.iterdir()] == [data.name]

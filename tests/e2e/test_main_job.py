@@ -191,6 +191,7 @@ async def test_characters_are_listed(client: Client, character: gateway.Characte
     names = [one.name async for one in client.list_characters(request)]
     assert character.name in names
     assert names == sorted(names)
+    assert names == [one.name async for one in client.list_characters(request)]
 
 
 async def test_the_services_are_reflected(product: Product) -> None:

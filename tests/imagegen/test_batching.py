@@ -145,3 +145,12 @@ def test_a_closed_device_draws_no_more() -> None:
     device.close()
     with pytest.raises(UnavailableError):
         list(device.draw(_order(1), "key", lambda jobs: [], _Told()))
+
+
+def test_a_runner_that_loses_pictures_fails_its_callers_alone() -> None:
+    device = Device(batch_limit=3)
+    with pytest.raises(RuntimeError, match="0 pictures for 1"):
+        list(device.draw(_order(1), "key", lambda jobs: [], _Told()))
+    pictures = [np.zeros((2, 2, 4), np.uint8)]
+    assert len(list(device.draw(_order(2), "key", lambda jobs: pictures, _Told()))) == 1
+    device.close()

@@ -92,7 +92,7 @@ async def test_fit_writes_canvas_report_and_drawing(address: str, tmp_path: Path
     source = tmp_path / "in.png"
     figure = character(900_004, eye_wink=1.0)
     source.write_bytes(encoded(placed(figure, gradient(900, 700), scale=0.8, at=(400, 150))))
-    canvas, report, drawing = (tmp_path / name for name in ("c.png", "r.json", "d.png"))
+    canvas, report, drawing = (tmp_path / name for name in ("a/c.png", "b/r.json", "c/d.png"))
     result = await _run(
         *("fit", str(source), "-o", str(canvas), "--report", str(report)),
         *("--annotate", str(drawing), "--address", address),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from kuchipaku_imagegen.cutout import (
 )
 from kuchipaku_imagegen.cutout.islands import labelled, without_islands
 from kuchipaku_imagegen.cutout.refine import box_mean, refined, resized
-from kuchipaku_imagegen.cutout.rembgmodel import NAMES
+from kuchipaku_imagegen.cutout.rembgmodel import NAMES, closed_form_alpha
 
 from .user_pictures import character, gradient, overlap, placed
 
@@ -168,3 +169,24 @@ def test_islands_are_cleared() -> None:
     np.testing.assert_array_equal(near[45:295, 65:195], mask[45:295, 65:195])
     empty = np.zeros((320, 320), np.float32)
     np.testing.assert_array_equal(without_islands(empty, Region(0, 0, 1, 1)), empty)
+
+
+def test_closed_form_matting_needs_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library refuses masks without a sure figure or without a sure background."""
+    seen: list[np.ndarray] = []
+
+    class Library(types.ModuleType):
+        @staticmethod
+        def estimate_alpha_cf(picture: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+            seen.append(trimap)
+            return np.full(trimap.shape, 0.25)
+
+    monkeypatch.setitem(sys.modules, "pymatting", Library("pymatting"))
+    picture = np.zeros((8, 8, 3), np.uint8)
+    for level in (0.0, 0.5, 1.0):
+        mask = np.full((8, 8), level, np.float32)
+        np.testing.assert_allclose(closed_form_alpha(picture, mask), mask)
+    assert not seen
+    mask = np.tile(np.linspace(0, 1, 8, dtype=np.float32), (8, 1))
+    assert (closed_form_alpha(picture, mask) == 0.25).all()
+    assert seen[0][0].tolist() == [0.0, *[0.5] * 6, 1.0]

@@ -178,3 +178,24 @@ def test_what_cannot_be_animated_is_refused(
         fitter.fit(picture, check_only=check_only)
     assert caught.value.reason == reason
     assert caught.value.field == "image"
+
+
+def test_transparency_around_a_picture_hides_no_background(fitter: Fitter) -> None:
+    """A round avatar, and a window in its frame."""
+    truth = character(SEED)
+    picture = placed(truth, gradient(512, 512))
+    y, x = np.mgrid[:512, :512] - 255.5
+    picture[x**2 + y**2 > 255.0**2] = 0
+    fit = fitter.fit(picture)
+    assert fit.matting_model == "starter"
+    visible = truth[..., 3] >= 128
+    inside = x**2 + y**2 < 250.0**2
+    shown = fit.canvas[..., 3] >= 128
+    assert (shown & ~visible & inside).sum() < 0.1 * (visible & inside).sum()
+
+
+def test_without_a_head_network_the_background_goes_all_the_same(matting: MattingModels) -> None:
+    truth = character(SEED)
+    fit = Fitter(None, matting).fit(placed(truth, gradient(512, 512)))
+    assert fit.matting_model == "starter"
+    assert overlap(fit.canvas, truth) > 0.9

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kuchipaku_contract.errors import FailedPreconditionError
-from kuchipaku_imagegen.backends import Order
+from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
+from kuchipaku_imagegen.backends import Order, effective_size
 from kuchipaku_imagegen.backends.gan import GanBackend, between, latent
 
 _Z = 8
@@ -72,6 +72,14 @@ def test_a_way_leads_from_seed_to_seed(tmp_path: Path) -> None:
     assert np.abs(way[-1].astype(int) - ends[1].astype(int)).max() <= 1
     steps = [np.abs(a.astype(int) - b.astype(int)).mean() for a, b in pairwise(way)]
     assert max(steps) < 0.6 * np.abs(ends[0].astype(int) - ends[1].astype(int)).mean()
+
+
+def test_no_size_can_be_asked_of_a_generator(tmp_path: Path) -> None:
+    capabilities = GanBackend("faces", tmp_path / "gan.onnx").capabilities
+    assert effective_size(capabilities, 0, 0) == (0, 0)
+    with pytest.raises(InvalidArgumentError) as caught:
+        effective_size(capabilities, 0, 64)
+    assert (caught.value.reason, caught.value.field) == ("SIZE_NOT_SUPPORTED", "height_px")
 
 
 def test_any_64_bit_seed_has_a_latent() -> None:

@@ -48,7 +48,9 @@ class _Studio:
         self.admission = Admission("images", 1)
         matting = MattingModels({})
         fitter = Fitter(None, matting)
-        self.servicer = ImagegenServicer(Backends((self.brush,)), self.admission, fitter, matting)
+        self.servicer = ImagegenServicer(
+            Backends((self.brush,)), self.admission, Admission("devices", 1), fitter, matting
+        )
         self.answers: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def generate(self, image_count: int = 2) -> None:

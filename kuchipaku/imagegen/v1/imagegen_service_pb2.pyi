@@ -169,6 +169,7 @@ class GenerateImageStarted(_message.Message):
     seed: _builtins.int
     image_count: _builtins.int
     width_px: _builtins.int
+    """0 by 0 where only drawing tells the size."""
     height_px: _builtins.int
     step_count: _builtins.int
     guidance_scale: _builtins.float

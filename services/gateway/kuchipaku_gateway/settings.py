@@ -28,7 +28,7 @@ class GatewaySettings(ServiceSettings):
         default_factory=ChannelSettings, description="How the services behind are reached."
     )
     store_url: str = Field(
-        default_factory=lambda: Path("kuchipaku-data").resolve().as_uri(),
+        default_factory=lambda: f"file://{Path('kuchipaku-data').resolve()}",
         description="fsspec URL of the character store, for example file:///var/lib/kuchipaku; by "
         "default kuchipaku-data in the working directory.",
     )

@@ -33,6 +33,7 @@ from .checks import (
     check_size,
 )
 from .cutout import MattingModels, Region, remove_background
+from .cutout.refine import resized
 from .cutout.removal import over_grey
 from .framing import HeadBox, Heads, Similarity
 
@@ -46,6 +47,9 @@ _MARGIN: Final = 64
 _WIDE: Final = _SIDE + 2 * _MARGIN
 #: A cut-out leaves at least a rim; less is a picture with its background.
 _MIN_TRANSPARENT: Final = 0.02
+#: Share of what is visible that the matting network is sure is no figure: of cut-outs below 0.01.
+_MAX_HIDDEN_GROUND: Final = 0.25
+_SURELY_GROUND: Final = 0.1
 _MAX_TRANSPARENT: Final = 0.97
 #: How far a figure is made smaller for a hat or wide sleeves to fit.
 _LEAST_SCALE: Final = 0.86
@@ -99,7 +103,8 @@ class Fitter:
         transparent = float(np.mean(picture[..., 3] < 8))
         _require_picture(picture, transparent, check_only=check_only)
         found = self._heads.find(over_grey(picture)) if self._heads else []
-        if transparent < _MIN_TRANSPARENT:
+        hides = not check_only and self._hides_background(picture, matting_model)
+        if transparent < _MIN_TRANSPARENT or hides:
             return self._cut_and_fit(picture, found, matting_model)
         if check_only or (found and _is_canvas(picture) and _is_close(found[0])):
             return self._unchanged(picture, found)
@@ -109,11 +114,23 @@ class Fitter:
         wide = _wider(map_).picture(picture, (_WIDE, _WIDE))
         return self._framed(picture, wide, found, map_, "")
 
+    def _hides_background(self, picture: Rgba, model: str) -> bool:
+        """Whether transparency only frames the picture, as that of a round avatar does."""
+        if not list(self._matting):
+            return False
+        height, width = picture.shape[:2]
+        mask = self._matting.get(model).mask(over_grey(picture))
+        ground = resized(mask, (width, height))[picture[..., 3] >= _VISIBLE] < _SURELY_GROUND
+        return bool(ground.size) and float(ground.mean()) > _MAX_HIDDEN_GROUND
+
     def _cut_and_fit(self, picture: Rgba, found: list[HeadBox], model: str) -> Fit:
         name = self._matting.resolve(model)
         network = self._matting.get(name)
         if not found:
-            found = self._found_in_cut_out(remove_background(picture, network).picture)
+            cut_out = remove_background(picture, network).picture
+            if self._heads is None:
+                return self._by_middle(cut_out, name)
+            found = self._found_in_cut_out(cut_out)
         if not found:
             raise _no_character()
         map_ = Similarity.between(found[0], WANTED_HEAD)
@@ -154,7 +171,7 @@ class Fitter:
             head = settle.head(_wider(map_).head(found[0]))
         canvas[canvas[..., 3] < 2] = 0
         cropping = Cropping(
-            _outside_share(found[0], picture, map_),
+            _outside_share(found[0], picture),
             _lost_share(wide, settle),
             _lowest_row(canvas),
         )
@@ -172,8 +189,7 @@ class Fitter:
         if not found:
             return Fit(canvas, (*self._headless(canvas), *tail))
         head = found[0]
-        map_ = Similarity(1.0, 0.0, (0.0, 0.0), (0.0, 0.0))
-        cropping = Cropping(_outside_share(head, picture, map_), 0.0, _lowest_row(canvas))
+        cropping = Cropping(_outside_share(head, picture), 0.0, _lowest_row(canvas))
         checks = (*self._checks(canvas, head, found, cropping), *tail)
         return Fit(canvas, checks, head, head)
 
@@ -189,7 +205,7 @@ class Fitter:
         face = self._heads.examine(over_grey(canvas), head) if self._heads else None
         return checks + (check_features(face) if face else [])
 
-    def _by_middle(self, picture: Rgba) -> Fit:
+    def _by_middle(self, picture: Rgba, model: str = "") -> Fit:
         """Take the middle square: what is left to do where no head was found."""
         height, width = picture.shape[:2]
         side = min(height, width)
@@ -197,8 +213,8 @@ class Fitter:
         map_ = Similarity(zoom, 0.0, (width / 2, height / 2), (_SIDE / 2, _SIDE / 2))
         canvas = map_.picture(picture, (_SIDE, _SIDE)) if zoom != 1.0 else _middle(picture)
         canvas[canvas[..., 3] < 2] = 0
-        tail = (check_alpha(canvas, ""), check_size(zoom, width, height))
-        return Fit(canvas, (*self._headless(canvas), *tail))
+        tail = (check_alpha(canvas, model), check_size(zoom, width, height))
+        return Fit(canvas, (*self._headless(canvas), *tail), matting_model=model)
 
     def _headless(self, canvas: Rgba) -> tuple[Check, ...]:
         """Checks where no head was found, or nothing is there to find one."""
@@ -295,7 +311,7 @@ def _settling(wide: Rgba) -> Similarity | None:
     return Similarity(scale, 0.0, (head_x, head_y), (WANTED_HEAD.x, WANTED_HEAD.y + lower))
 
 
-def _outside_share(head: HeadBox, picture: Rgba, map_: Similarity) -> float:
+def _outside_share(head: HeadBox, picture: Rgba) -> float:
     """Share of the head's box that lies outside of the picture."""
     line = (np.arange(32) + 0.5) / 32 - 0.5
     x, y = np.meshgrid(line * head.side, line * head.side)

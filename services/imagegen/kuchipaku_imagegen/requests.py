@@ -48,9 +48,34 @@ def order_from(
     )
 
 
-def with_init_image(order: Order, data: bytes) -> Order:
-    """Add the decoded picture to start from; raises what decoding it raises. Blocking."""
-    return replace(order, init_image=decode_picture(data, field="init_image")) if data else order
+def with_init_image(
+    order: Order, request: pb.GenerateImageRequest, capabilities: Capabilities
+) -> Order:
+    """Add the decoded picture to start from; raises what decoding it raises. Blocking.
+
+    Where no size is asked for, the result has about that picture's shape.
+    """
+    if not request.init_image:
+        return order
+    picture = decode_picture(request.init_image, field="init_image")
+    if not (request.width_px or request.height_px):
+        width, height = _shaped_like(picture.shape[1], picture.shape[0], capabilities)
+        order = replace(order, width_px=width, height_px=height)
+    return replace(order, init_image=picture)
+
+
+def _shaped_like(width: int, height: int, capabilities: Capabilities) -> tuple[int, int]:
+    """A size of the shape of width x height with the pixels of the model's own size."""
+    multiple = capabilities.size_multiple_px
+    scale = capabilities.default_size_px / math.sqrt(width * height)
+    least, most = LIMITS.min_generated_side_px, LIMITS.max_generated_side_px
+    least = math.ceil(least / multiple) * multiple
+
+    def side(value: int) -> int:
+        whole = round(value * scale / multiple) * multiple
+        return min(max(whole, least), most // multiple * multiple)
+
+    return side(width), side(height)
 
 
 def _prompts_from(

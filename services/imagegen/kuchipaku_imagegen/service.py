@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,11 +23,17 @@ from .prompts import Blocklist, Templates
 from .servicer import ImagegenServicer
 from .settings import ImagegenSettings, ImageModelSettings
 
+_LOG = logging.getLogger(__name__)
+
 
 async def build(context: ServiceContext[ImagegenSettings]) -> Sequence[Service]:
     """Assemble the service."""
     settings = context.settings
     admission = Admission("images", settings.jobs, settings.queue_limit, metrics=context.metrics)
+    # Who waits for the device needs no core: the others shall not wait for him.
+    devices = Admission(
+        "device_images", 2 * settings.batch_limit, settings.queue_limit, metrics=context.metrics
+    )
     device = Device(settings.batch_limit)
 
     async def close_device() -> None:
@@ -48,9 +55,12 @@ async def build(context: ServiceContext[ImagegenSettings]) -> Sequence[Service]:
         threads=settings.network_threads,
         gpu=gpu,
     )
+    if heads is None:
+        _LOG.warning("no network finds heads: pictures are framed by their middle")
     servicer = ImagegenServicer(
         backends_of(settings, device),
         admission,
+        devices,
         Fitter(heads, matting),
         matting,
         templates=Templates(settings.prompt_template, settings.negative_template),
@@ -71,8 +81,15 @@ def backends_of(settings: ImagegenSettings, device: Device) -> Backends:
     for name, model in settings.models.items():
         kind, _, place = model.source.partition(":")
         if kind == "gan":
-            gpu = settings.network_device == "cuda"
-            backends.append(GanBackend(name, Path(place), license_name=model.license, gpu=gpu))
+            backends.append(
+                GanBackend(
+                    name,
+                    Path(place),
+                    license_name=model.license,
+                    threads=settings.network_threads,
+                    gpu=settings.network_device == "cuda",
+                )
+            )
         else:
             backends.append(DiffusionBackend(_spec(name, place, model), options, cache, device))
     return Backends(tuple(backends), settings.default_model)

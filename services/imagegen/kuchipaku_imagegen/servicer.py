@@ -46,15 +46,18 @@ class ImagegenServicer(pb_grpc.ImagegenServiceServicer):
         self,
         backends: Backends,
         admission: Admission,
+        device_admission: Admission,
         fitter: Fitter,
         matting: MattingModels,
         *,
         templates: Templates | None = None,
         blocklist: Blocklist | None = None,
     ) -> None:
-        """Serve these backends and models within these slots."""
+        """Serve these backends and models within these slots; what only waits for the device has
+        slots of its own."""
         self._backends = backends
         self._admission = admission
+        self._device_admission = device_admission
         self._fitter = fitter
         self._matting = matting
         self._templates = templates or Templates()
@@ -66,8 +69,10 @@ class ImagegenServicer(pb_grpc.ImagegenServiceServicer):
         """Draw pictures from a prompt."""
         backend = self._backends.get(request.model)
         order = order_from(request, backend.capabilities, self._templates, self._blocklist)
-        async with self._admission.slot():
-            order = await in_thread(partial(with_init_image, order, request.init_image))
+        on_device = backend.capabilities.waits_for_device
+        admission = self._device_admission if on_device else self._admission
+        async with admission.slot():
+            order = await in_thread(partial(with_init_image, order, request, backend.capabilities))
             yield _started(order, backend.capabilities)
             async with aclosing(emitted(partial(_draw, backend, order))) as answers:
                 async for answer in answers:
@@ -89,7 +94,7 @@ class ImagegenServicer(pb_grpc.ImagegenServiceServicer):
     ) -> pb.FitCanvasResponse:
         """Make a canvas of a picture."""
         if request.matting_model:
-            self._matting.resolve(request.matting_model)
+            self._matting.resolve(request.matting_model, field="matting_model")
         async with self._admission.slot():
             return await in_thread(partial(_fit, self._fitter, request))
 

@@ -36,7 +36,7 @@ class ImageModelSettings(BaseModel):
     lcm: bool = Field(default=False, description="Use the scheduler of LCM models.")
     step_count: int | None = Field(default=None, ge=1, le=LIMITS.max_diffusion_steps)
     guidance_scale: float | None = Field(default=None, ge=0, le=LIMITS.max_guidance_scale)
-    size_px: int | None = Field(default=None, ge=64, le=LIMITS.max_generated_side_px)
+    size_px: int | None = Field(default=None, ge=64, le=LIMITS.max_generated_side_px, multiple_of=8)
     license: str = Field(default="as its publisher says", max_length=200)
 
 

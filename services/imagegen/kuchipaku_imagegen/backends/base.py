@@ -51,6 +51,10 @@ class Capabilities:
     supports_interpolation: bool = False
     takes_free_text: bool = False
     """The prompt goes to the model within the template for portraits."""
+    waits_for_device: bool = False
+    """Drawing is mostly waiting for a turn on a device that is shared."""
+    chooses_size: bool = True
+    """Whether a size can be asked for; `fixed_size_px` and this one's lack forbid it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ class ImageBackend(Protocol):
 
 
 def effective_size(capabilities: Capabilities, width_px: int, height_px: int) -> tuple[int, int]:
-    """The size that is drawn; 0 stands for the backend's own.
+    """The size that is drawn; 0 stands for the backend's own, and is what is returned for one
+    that only drawing tells.
 
     Raises `InvalidArgumentError` SIZE_NOT_SUPPORTED for a size that it cannot draw.
     """
@@ -109,6 +114,8 @@ def effective_size(capabilities: Capabilities, width_px: int, height_px: int) ->
     for name, value in (("width_px", width_px), ("height_px", height_px)):
         if not value:
             continue
+        if not capabilities.chooses_size:
+            raise _size_error(f"{capabilities.name} draws pictures of its own size.", name)
         if fixed and value != fixed:
             message = f"{capabilities.name} draws pictures of {fixed} pixels a side."
             raise _size_error(message, name)
@@ -117,6 +124,8 @@ def effective_size(capabilities: Capabilities, width_px: int, height_px: int) ->
         if not fixed and (not least <= value <= most or value % multiple):
             message = f"{name} is {least}-{most} and divisible by {multiple}."
             raise _size_error(message, name)
+    if not capabilities.chooses_size:
+        return 0, 0
     return width_px or own, height_px or own
 
 

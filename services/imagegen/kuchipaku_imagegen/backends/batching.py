@@ -120,7 +120,7 @@ class Device:
             job.report(step, step_count, previews[index] if previews else None)
 
     def close(self) -> None:
-        """Draw no more: waiting jobs fail, the running batch is abandoned and waited for."""
+        """Draw no more: waiting jobs fail, the running batch is waited for."""
         with self._changed:
             self._closed = True
             for job, _ in self._waiting:
@@ -147,6 +147,8 @@ class Device:
             self.batches = [*self.batches[-99:], len(jobs)]
             try:
                 pictures = run(jobs)
+                if len(pictures) != len(jobs):
+                    raise RuntimeError(f"{len(pictures)} pictures for {len(jobs)} orders")
                 results = [_Done(pixels) for pixels in pictures]
             except AbandonedError:
                 continue

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-_UNKNOWN_BYTES: Final = 6 * 2**30
+#: Parameters of models that cannot be looked into: about those of SDXL, and of all before it.
+_PARAMETERS_XL: Final = 3_500_000_000
+_PARAMETERS: Final = 1_400_000_000
+#: A file's table of contents; those of the largest models have some hundred kilobytes.
+_MAX_HEADER_BYTES: Final = 32 * 2**20
+#: Files that `from_pretrained` loads without being told of a variant: no ".fp16." and the like.
+_PLAIN_FILE: Final = re.compile(r"[^.]+(-\d+-of-\d+)?\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +27,7 @@ class FolderFacts:
     size_multiple_px: int
     step_count: int
     guidance_scale: float
-    weight_bytes: int
+    parameter_count: int
 
 
 def read_facts(source: str) -> FolderFacts:
@@ -33,8 +42,35 @@ def read_facts(source: str) -> FolderFacts:
     side = unet.get("sample_size")
     size = side * shrink if isinstance(side, int) else (1024 if is_xl else 512)
     steps, guidance = _pace(scheduler, is_xl=is_xl)
-    weights = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
-    return FolderFacts(size, max(8, shrink), steps, guidance, weights or _UNKNOWN_BYTES)
+    parameters = sum(_parameters(path) for path in _loaded_files(folder, index))
+    usual = _PARAMETERS_XL if is_xl else _PARAMETERS
+    return FolderFacts(size, max(8, shrink), steps, guidance, parameters or usual)
+
+
+def _loaded_files(folder: Path, index: dict[str, Any]) -> list[Path]:
+    """The weights of the components that the index names; other files may lie beside them."""
+    return [
+        path
+        for name, kind in index.items()
+        if isinstance(kind, list) and any(kind)
+        for path in sorted((folder / name).glob("*.safetensors"))
+        if _PLAIN_FILE.fullmatch(path.name)
+    ]
+
+
+def _parameters(path: Path) -> int:
+    """How many numbers a safetensors file holds, by its table of contents."""
+    try:
+        with path.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > _MAX_HEADER_BYTES:
+                return 0
+            table = json.loads(stream.read(length))
+        return sum(
+            math.prod(entry["shape"]) for name, entry in table.items() if name != "__metadata__"
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error):
+        return 0  # a damaged file is told of when it is loaded
 
 
 def _pace(scheduler: dict[str, Any], *, is_xl: bool) -> tuple[int, float]:

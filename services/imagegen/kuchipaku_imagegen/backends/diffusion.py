@@ -7,6 +7,7 @@ nor the device decides what is drawn.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from kuchipaku_contract.errors import (
     FailedPreconditionError,
@@ -69,7 +70,7 @@ class DiffusionBackend:
         self._spec, self._options = spec, options
         self._cache, self._device = cache, device
         facts = read_facts(spec.source)
-        self._bytes = facts.weight_bytes
+        self._parameters = facts.parameter_count
         steps = 4 if spec.lcm else facts.step_count
         guidance = 1.0 if spec.lcm else facts.guidance_scale
         self.capabilities = Capabilities(
@@ -84,6 +85,7 @@ class DiffusionBackend:
             chooses_steps=True,
             guidance_scale=guidance if spec.guidance_scale is None else spec.guidance_scale,
             takes_free_text=True,
+            waits_for_device=True,
         )
 
     def draw(self, order: Order, on_progress: Progress) -> Iterator[Drawing]:
@@ -102,8 +104,9 @@ class DiffusionBackend:
 
     def _run(self, jobs: list[Job]) -> list[Rgba]:
         load = partial(_load, self._spec, self._options)
+        size = self._parameters * (2 if _device(self._options).startswith("cuda") else 4)
         try:
-            with self._cache.use(self._spec.name, self._bytes, load) as pipeline:
+            with self._cache.use(self._spec.name, size, load) as pipeline:
                 return pipeline.draw(jobs, self._device)
         except (KuchipakuError, AbandonedError):
             raise
@@ -133,10 +136,14 @@ class _Pipeline:
             given |= {"width": order.width_px, "height": order.height_px}
         else:
             pipe = self._picture_pipe()
-            picture = Image.fromarray(order.init_image).convert("RGB")
-            picture = picture.resize((order.width_px, order.height_px), Image.Resampling.LANCZOS)
-            given |= {"image": [picture] * len(jobs), "strength": order.init_strength}
-            step_count = max(1, min(step_count, int(step_count * order.init_strength)))
+            # diffusers runs the last `strength` of the steps; of few steps that would be none.
+            whole = max(step_count, math.ceil(1.0 / order.init_strength))
+            step_count = min(whole, int(whole * order.init_strength))
+            given |= {
+                "image": [_start(order)] * len(jobs),
+                "strength": order.init_strength,
+                "num_inference_steps": whole,
+            }
         given["callback_on_step_end"] = partial(self._stepped, jobs, device, step_count)
         device.progress(jobs, 0, step_count, None)
         with self._torch.inference_mode():
@@ -175,7 +182,7 @@ class _Pipeline:
     ) -> dict[str, Any]:
         """Called by diffusers after each step; what it raises ends the work."""
         previews = None
-        if (step + 1) % max(1, step_count // _PREVIEWS) == 0:
+        if (step + 1) % math.ceil(step_count / _PREVIEWS) == 0:
             previews = self._previews(tensors["latents"])
         device.progress(jobs, min(step + 1, step_count), step_count, previews)
         return tensors
@@ -186,6 +193,14 @@ class _Pipeline:
         values = latents.detach().float().cpu().numpy().transpose(0, 2, 3, 1)
         colour = values @ self._preview[:-1] + self._preview[-1]
         return [_rgba(picture) for picture in np.nan_to_num(colour)]
+
+
+def _start(order: Order) -> Image.Image:
+    """The picture to start from, on white where it is transparent, cropped to the wanted shape."""
+    picture = Image.fromarray(np.asarray(order.init_image))
+    ground = Image.new("RGBA", picture.size, "white")
+    whole = Image.alpha_composite(ground, picture).convert("RGB")
+    return ImageOps.fit(whole, (order.width_px, order.height_px), Image.Resampling.LANCZOS)
 
 
 def _rgba(picture: NDArray[np.floating[Any]]) -> Rgba:
@@ -204,9 +219,7 @@ def _load(spec: DiffusionSpec, options: DiffusionOptions) -> _Pipeline:
             reason="DIFFUSERS_NOT_INSTALLED",
             model=spec.name,
         ) from error
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(options)
     precision = torch.float16 if device.startswith("cuda") else torch.float32
     try:
         kinds.utils.logging.disable_progress_bar()
@@ -235,6 +248,16 @@ def _load(spec: DiffusionSpec, options: DiffusionOptions) -> _Pipeline:
     return _Pipeline(pipe, torch, _preview_map(pipe, torch))
 
 
+def _device(options: DiffusionOptions) -> str:
+    if options.device != "auto":
+        return options.device
+    try:
+        torch = import_module("torch")
+    except ImportError:
+        return "cpu"
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def _add_lora(pipe: Any, spec: DiffusionSpec) -> None:
     try:
         import_module("peft")
@@ -250,6 +273,8 @@ def _add_lora(pipe: Any, spec: DiffusionSpec) -> None:
         if not files:
             raise FileNotFoundError(f"no safetensors file in {place}")
         place = files[0]
+    elif place.suffix != ".safetensors":
+        raise ValueError("a LoRA is a safetensors file; others could hold code")
     pipe.load_lora_weights(str(place.parent), weight_name=place.name, local_files_only=True)
     pipe.fuse_lora(lora_scale=spec.lora_scale)
     pipe.unload_lora_weights()

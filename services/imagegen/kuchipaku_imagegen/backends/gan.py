@@ -39,9 +39,11 @@ class GanBackend:
     Values are -1..1, or 0..1 where the file's metadata says ``kuchipaku.range`` = ``0..1``.
     """
 
-    def __init__(self, name: str, path: Path, *, license_name: str = "", gpu: bool = False) -> None:
+    def __init__(
+        self, name: str, path: Path, *, license_name: str = "", threads: int = 1, gpu: bool = False
+    ) -> None:
         """The file is opened at the first picture."""
-        self._path, self._gpu = path, gpu
+        self._path, self._threads, self._gpu = path, threads, gpu
         self._model: OnnxModel | None = None
         self._lock = Lock()
         self.capabilities = Capabilities(
@@ -50,6 +52,7 @@ class GanBackend:
             license=license_name or "unknown",
             ignores_prompt=True,
             supports_interpolation=True,
+            chooses_size=False,
         )
 
     def draw(self, order: Order, on_progress: Progress) -> Iterator[Drawing]:
@@ -73,7 +76,7 @@ class GanBackend:
     def _opened(self) -> OnnxModel:
         with self._lock:
             if self._model is None:
-                model = OnnxModel(self._path, gpu=self._gpu)
+                model = OnnxModel(self._path, threads=self._threads, gpu=self._gpu)
                 if len(model.input_shape) != 2:
                     raise _no_generator(self._path)
                 self._model = model

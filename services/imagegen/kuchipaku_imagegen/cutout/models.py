@@ -63,8 +63,8 @@ class MattingModels:
         """The names, the default first."""
         return iter(self._makers)
 
-    def resolve(self, name: str) -> str:
-        """The name of a model that is there; the default for an empty one.
+    def resolve(self, name: str, *, field: str = "model") -> str:
+        """The name of a model that is there; the default for an empty one. `field` names it.
 
         Raises `UnimplementedError` NO_MATTING_MODEL and `NotFoundError` MATTING_MODEL_NOT_FOUND.
         """
@@ -78,7 +78,7 @@ class MattingModels:
             raise NotFoundError(
                 f"There is no matting model {name!r}; there is {', '.join(self._makers)}.",
                 reason="MATTING_MODEL_NOT_FOUND",
-                field="model",
+                field=field,
                 model=name,
             )
         return name or next(iter(self._makers))
@@ -110,7 +110,7 @@ def open_matting_models(
     if path.is_file():
         makers[STARTER] = partial(StarterMatting, path, threads=threads, gpu=gpu)
     for name, place in rembg_files(rembg_folder, allow_downloads=allow_downloads):
-        makers[name] = partial(RembgModel, name, place, gpu=gpu)
+        makers[name] = partial(RembgModel, name, place, threads=threads, gpu=gpu)
     models = MattingModels(makers)
     if default:
         chosen = models.resolve(default)

@@ -46,8 +46,8 @@ def rembg_files(folder: Path | None, *, allow_downloads: bool) -> Iterator[tuple
 class RembgModel:
     """One of rembg's models. Opening raises `FailedPreconditionError` REMBG_NOT_INSTALLED."""
 
-    def __init__(self, name: str, folder: Path, *, gpu: bool) -> None:
-        """Import rembg and open the session."""
+    def __init__(self, name: str, folder: Path, *, threads: int, gpu: bool) -> None:
+        """Import rembg and open the session; a file that is missing is loaded into `folder`."""
         try:
             # rembg ends the process where onnxruntime is missing.
             runtime: Any = import_module("onnxruntime")
@@ -59,14 +59,17 @@ class RembgModel:
             ) from error
         kind = next(kind for kind in kinds if kind.name() == name)
         path = folder / f"{name}.onnx"
+        # Sessions ask their class for the file and for the folder that fetched ones go to.
+        own = {"u2net_home": _always(str(folder))}
         if path.is_file():
-            # Sessions ask their class for the file, which looks in rembg's own folders and in the
-            # network otherwise.
-            kind = type(kind.__name__, (kind,), {"download_models": _always(str(path))})
+            own["download_models"] = _always(str(path))
+        kind = type(kind.__name__, (kind,), own)
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
         providers = ["CPUExecutionProvider"]
         if gpu:
             providers.insert(0, "CUDAExecutionProvider")
-        self._session: Any = kind(name, runtime.SessionOptions(), providers=providers)
+        self._session: Any = kind(name, options, providers=providers)
 
     def mask(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See `MattingModel.mask`."""
@@ -86,7 +89,8 @@ def _always(value: str) -> Any:
 def closed_form_alpha(picture: NDArray[np.uint8], mask: NDArray[np.float32]) -> Any:
     """Closed-form matting (Levin et al. 2008) by pymatting, which comes with rembg.
 
-    picture: (h, w, 3) uint8; mask: (h, w) 0..1. Returns float64 (h, w).
+    picture: (h, w, 3) uint8; mask: (h, w) 0..1. Returns float64 (h, w): the mask itself where it
+    is sure of no figure or of no background, which leaves nothing to begin with.
     Raises `FailedPreconditionError` ALPHA_MATTING_NOT_INSTALLED.
     """
     try:
@@ -100,4 +104,6 @@ def closed_form_alpha(picture: NDArray[np.uint8], mask: NDArray[np.float32]) -> 
     trimap = np.full(mask.shape, 0.5)
     trimap[mask > 0.95] = 1.0
     trimap[mask < 0.05] = 0.0
+    if not ((trimap == 1.0).any() and (trimap == 0.0).any()):
+        return mask.astype(np.float64)
     return pymatting.estimate_alpha_cf(picture.astype(np.float64) / 255.0, trimap)
