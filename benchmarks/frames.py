@@ -27,13 +27,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import zstandard
 
 from kuchipaku.frames import CodedFrame, FrameDecoder, FrameEncoder, FrameEncoding, Rgba
 from kuchipaku_animation import AnimationOptions, MouthCue, MouthShape, animate
 from kuchipaku_animation.options import MotionMode
 from kuchipaku_imagegen import illustrator
 from kuchipaku_media.picture import decode_picture
-from kuchipaku_pose.engine import EngineMemory, EngineOptions, FrameRequest
+from kuchipaku_pose.engine import EngineMemory, EngineOptions, FrameRequest, RenderedFrame
 from kuchipaku_pose.models import open_model
 from kuchipaku_pose.settings import PoseSettings
 from kuchipaku_pose.view import make_view
@@ -41,6 +42,7 @@ from kuchipaku_runtime.allocator import AllocatorOptions, tune_allocator
 
 NODE_SCRIPT = Path(__file__).with_name("decode_frames.mjs")
 PASSES = 5
+WINDOWS_MIB = (0, 16, 64, 256)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def speech(seconds: float, seed: int = 5) -> list[MouthCue]:
 
 def film(
     folder: Path, picture: Rgba | None, side: int, seconds: float, motion: MotionMode
-) -> list[Rgba]:
+) -> list[RenderedFrame]:
     """Return the frames of a character that speaks."""
     memory = EngineMemory.of_mib(characters=64, stages=256, frames=64)
     model = open_model(folder, EngineOptions(), memory)
@@ -113,7 +115,7 @@ def film(
     poses = animate(speech(seconds), duration_s=seconds, options=options).poses
     view = make_view(engine.canvas_side, width=side)
     fitted = engine.space.quantise(model.fit(poses), 0.0)
-    return [engine.render([FrameRequest(character, pose, view)])[0].pixels for pose in fitted]
+    return [engine.render([FrameRequest(character, pose, view)])[0] for pose in fitted]
 
 
 def encode(coding: Coding, frames: Sequence[Rgba]) -> tuple[list[CodedFrame], float]:
@@ -162,6 +164,52 @@ def measure(coding: Coding, frames: Sequence[Rgba]) -> Row:
         largest,
         psnr,
     )
+
+
+@dataclass(frozen=True)
+class WindowRow:
+    """What a reference window saves in DELTA_ZSTD."""
+
+    window_mib: int
+    references: float
+    """Share of frames that were references."""
+    kilobytes: float
+    """Per frame."""
+    other_base_kilobytes: float | None = None
+    """Per frame, if each delta were to the picture in the window that it is smallest to."""
+
+
+def windows(frames: Sequence[RenderedFrame], sizes_mib: Sequence[int]) -> Iterator[WindowRow]:
+    """Yield what windows save where frames are known by what they show, as in the service."""
+    height, width, _ = frames[0].pixels.shape
+    for size in sizes_mib:
+        encoder = FrameEncoder(
+            FrameEncoding.DELTA_ZSTD, width, height, reference_window_bytes=size << 20
+        )
+        coded = [encoder.encode(frame.pixels, frame.key) for frame in frames]
+        count = len(coded)
+        yield WindowRow(
+            size,
+            sum(frame.same_as_frame_id is not None for frame in coded) / count,
+            sum(frame.size_bytes for frame in coded) / count / 1e3,
+            nearest_bases(frames, coded) if size else None,
+        )
+
+
+def nearest_bases(frames: Sequence[RenderedFrame], coded: Sequence[CodedFrame]) -> float:
+    """Return kB per frame with, for each delta, the best of the last 32 pictures as its base."""
+    compress = zstandard.ZstdCompressor(level=1).compress
+    total = 0
+    for i, frame in enumerate(coded):
+        if frame.base_frame_id is None:
+            total += frame.size_bytes
+            continue
+        pixels = frames[i].pixels
+        bases = [earlier.pixels for earlier in frames[max(0, i - 32) : i]]
+        changed = [int(np.count_nonzero(pixels != base)) for base in bases]
+        base = bases[int(np.argmin(changed))]
+        total += min(frame.size_bytes, len(compress((pixels - base).data)))
+    return total / len(coded) / 1e3
 
 
 def quality(frames: Sequence[Rgba], shown: Sequence[Rgba]) -> tuple[int, float | None]:
@@ -236,12 +284,26 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
+def window_table(rows: Sequence[WindowRow]) -> Iterator[str]:
+    """Yield ``rows`` as Markdown."""
+    yield "| window MiB | references | kB per frame | saved | kB with the nearest base |"
+    yield "|--:|--:|--:|--:|--:|"
+    for row in rows:
+        saved = 1 - row.kilobytes / rows[0].kilobytes
+        other = "" if row.other_base_kilobytes is None else f"{row.other_base_kilobytes:.1f}"
+        yield (
+            f"| {row.window_mib} | {row.references:.0%} | {row.kilobytes:.1f} "
+            f"| {saved:.0%} | {other} |"
+        )
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=Path("models/starter/pose"))
     parser.add_argument("--image", type=Path, help="a canvas in place of the drawn character")
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--long", type=float, default=12.0, help="seconds, for the windows")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     # As services do: otherwise each picture's memory is mapped and cleared anew.
@@ -262,10 +324,17 @@ def main() -> None:
         for motion in motions:
             frames = film(arguments.model, picture, side, arguments.seconds, motion)
             name = f"{side}x{side}, motion {motion}, {len(frames)} frames"
-            rows = found[name] = [measure(coding, frames) for coding in CODINGS]
+            pictures = [frame.pixels for frame in frames]
+            rows = found[name] = [measure(coding, pictures) for coding in CODINGS]
             print(f"\n{name}\n", *table(rows), sep="\n")
+    saved: dict[str, list[WindowRow]] = {}
+    for motion in motions:
+        frames = film(arguments.model, picture, 512, arguments.long, motion)
+        name = f"DELTA_ZSTD, 512x512, motion {motion}, {len(frames)} frames"
+        saved[name] = list(windows(frames, WINDOWS_MIB))
+        print(f"\n{name}\n", *window_table(saved[name]), sep="\n")
     if arguments.json:
-        content = {name: [asdict(row) for row in rows] for name, rows in found.items()}
+        content = {name: [asdict(row) for row in rows] for name, rows in (found | saved).items()}
         arguments.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 

@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,7 @@ def english_engines(recognizers: Recognizers, *, with_rhubarb: bool) -> Iterator
     yield "words", embedded(recognizers, RecognizerName.WORDS)
     yield "phonetic", embedded(recognizers, RecognizerName.PHONETIC)
     yield "live, 200 ms", live(0.2)
+    yield "live, 200 ms, text known", live(0.2, text=True)
     if with_rhubarb and rhubarb_path():
         yield "Rhubarb, text known", native(text=True)
         yield "Rhubarb, words", native()
@@ -83,7 +85,7 @@ def measure_english(
         for voice in voices:
             own = [line for line in lines if line.voice == voice]
             key = f"{name} / {voice} / {len(own)} lines"
-            scores.include(results.get(key, lambda own=own: _scored(own, hear)))
+            scores.include(results.get(key, partial(_scored, own, hear)))
         return [name, *scores.cells()]
 
     print_table(["engine", *HEADER], (row(name, hear) for name, hear in engines))

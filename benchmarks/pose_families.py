@@ -1,13 +1,15 @@
 """CPU milliseconds per frame of talking-head-anime networks: eager torch, plain onnxruntime, ours.
 
-Usage: python benchmarks/pose_families.py [--models NAME ...] [--rounds N] [--json FILE]
+Usage: python benchmarks/pose_families.py [--models NAME ...] [--still-head] [--rounds N]
+    [--json FILE]
 
 Everything runs on one thread, and the contenders take turns, so that what else the machine does
 disturbs them alike: the ratios are worth more than the milliseconds. "plain onnxruntime" is the
 whole poser by torch's own export with batch 1, run by onnxruntime as it is. Ours are packs that
-`kuchipaku models import` makes, run by the engine. Needs torch. With KUCHIPAKU_TEST_DATA the
-student is an official one, and version 3 has the weights of the parity vectors; otherwise weights
-are random, which costs the same.
+`kuchipaku models import` makes, run by the engine; by OpenVINO too where it is installed. With
+--still-head version 3 is imported a second time, with its head turned apart. Needs torch. With
+KUCHIPAKU_TEST_DATA the student is an official one, and version 3 has the weights of the parity
+vectors; otherwise weights are random, which costs the same.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -49,6 +51,8 @@ Picture = NDArray[np.uint8]
 MODELS: Mapping[str, tuple[Family, Variant | None]] = {
     "tha3 separable_float": (Family.THA3, Variant.SEPARABLE_FLOAT),
     "tha3 standard_float": (Family.THA3, Variant.STANDARD_FLOAT),
+    "tha3 separable_half": (Family.THA3, Variant.SEPARABLE_HALF),
+    "tha3 standard_half": (Family.THA3, Variant.STANDARD_HALF),
     "tha4 student": (Family.THA4_STUDENT, None),
 }
 MOUTH = slice(26, 32)
@@ -103,10 +107,12 @@ def formula_weights(variant: Variant, folder: Path) -> bool:
         return False
     formula = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(formula)
+    kind = torch.float16 if variant.endswith("half") else torch.float32
+    seed = variant.replace("half", "float")
     for name, network in build_networks(Family.THA3, variant).items():
         shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-        state = formula.make_state_dict(shapes, f"dev-1/v3/{variant}/{name}")
-        tensors = {key: torch.from_numpy(value) for key, value in state.items()}
+        state = formula.make_state_dict(shapes, f"dev-1/v3/{seed}/{name}")
+        tensors = {key: torch.from_numpy(value).to(kind) for key, value in state.items()}
         torch.save(tensors, folder / f"{name}.pt")
     return True
 
@@ -133,9 +139,9 @@ def character_picture(weights: Path) -> Picture:
 class Ours:
     """An engine with one prepared character, and poses that it has not seen."""
 
-    def __init__(self, pack: Path, picture: Picture) -> None:
+    def __init__(self, pack: Path, picture: Picture, provider: str = "cpu") -> None:
         memory = EngineMemory.of_mib(characters=256, stages=512, frames=64)
-        self.engine = Engine(load_pack(pack), EngineOptions(), memory)
+        self.engine = Engine(load_pack(pack), EngineOptions(provider=provider), memory)
         self.picture = picture
         self.view = make_view(self.engine.canvas_side)
         self.rng = np.random.default_rng(11)
@@ -197,7 +203,7 @@ def take_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> d
     return {name: median(values) for name, values in times.items()}
 
 
-def measure(model: str, rounds: int, folder: Path) -> Result:
+def measure(model: str, rounds: int, folder: Path, *, still_head: bool) -> Result:
     family, variant = MODELS[model]
     made = folder / "weights"
     made.mkdir()
@@ -223,6 +229,15 @@ def measure(model: str, rounds: int, folder: Path) -> Result:
             "ours, frame seen before": ours.seen,
             "ours, preparing a character (once)": ours.new_character,
         }
+        if importlib.util.find_spec("openvino") is not None:
+            other = Ours(folder / "pack", picture, "openvino")
+            contenders["ours with OpenVINO, pose unseen"] = other.unseen
+        if still_head and family is Family.THA3:
+            request = replace(request, output=folder / "still", still_head=True)
+            import_pack(request, lambda _step, _done: None)
+            still = Ours(folder / "still", picture)
+            contenders["ours, head apart, pose unseen"] = still.unseen
+            contenders["ours, head apart, new mouth"] = still.mouth
         if family is Family.THA3:
             decomposer, brows = networks["eyebrow_decomposer"], BROW_BOX.of(tensor)
             contenders["eager torch, decomposer alone"] = lambda: decomposer(brows)
@@ -259,6 +274,7 @@ def report(result: Result) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--still-head", action="store_true", help="measure that pack as well")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args(arguments)
@@ -267,7 +283,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results = []
     for model in options.models:
         with tempfile.TemporaryDirectory() as folder:
-            results.append(measure(model, options.rounds, Path(folder)))
+            result = measure(model, options.rounds, Path(folder), still_head=options.still_head)
+        results.append(result)
         report(results[-1])
     if options.json:
         text = json.dumps([asdict(result) for result in results], indent=2)

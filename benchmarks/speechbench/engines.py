@@ -56,11 +56,11 @@ def embedded(recognizers: Recognizers, name: RecognizerName, language: str = "en
     return hear
 
 
-def live(latency_s: float) -> Hear:
-    """The live recogniser, fed as a stream in pieces of 20 ms."""
+def live(latency_s: float, *, text: bool = False) -> Hear:
+    """The live recogniser, fed as a stream in pieces of 20 ms, with or without the text."""
 
     def hear(line: SpokenLine) -> Sequence[MouthCue]:
-        listener = LiveListener(LiveOptions(latency_s))
+        listener = LiveListener(LiveOptions(latency_s, text=line.text if text else ""))
         samples = resample(line.clip, SAMPLE_RATE).samples
         cues: list[MouthCue] = []
         for start in range(0, len(samples), _CHUNK):

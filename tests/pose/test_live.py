@@ -199,6 +199,20 @@ async def test_metrics_count_what_streams_did(
         assert metric("memory_bytes", kind="frames") > 0
 
 
+async def test_known_frames_take_no_turn_in_the_queue(
+    tmp_path: Path, opaque_picture: Rgba, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watched(tmp_path, opaque_picture, monkeypatch) as (client, metric):
+        await client.lend_canvas()
+        first = await client.animate([client.config(), *client.line("warm")])
+        waited = metric("queue_wait_seconds_count")
+        again = await client.animate([client.config(), *client.line("warm")])
+        assert metric("queue_wait_seconds_count") == waited
+        assert again.statistics.cached_frame_count == 25
+        for before, after in zip(first.frames["warm"], again.frames["warm"], strict=True):
+            np.testing.assert_array_equal(before, after)
+
+
 async def test_live_frames_keep_within_the_lead() -> None:
     clock = Clock()
     async with live_stream(clock) as stream:

@@ -213,6 +213,53 @@ def test_every_family_gives_the_original_frames_through_the_engine(
     assert_frames(tmp_path / "pack", ref, ref.inputs["image"][0], ref.inputs["poses"])
 
 
+def test_only_version_3_turns_the_head_apart(tmp_path: Path) -> None:
+    arguments = ["--family", "tha4-student", "--weights", str(make_weights(tmp_path / "w"))]
+    result = CliRunner().invoke(
+        main, ["models", "import", *arguments, "--still-head", "--out", str(tmp_path / "pack")]
+    )
+    assert result.exit_code == 1
+    assert "STILL_HEAD_UNSUPPORTED" in result.stderr
+    assert not (tmp_path / "pack").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_with_the_head_apart_a_new_mouth_costs_no_turn(tmp_path: Path) -> None:
+    from kuchipaku_imagegen import illustrator  # noqa: PLC0415
+    from kuchipaku_media.picture import encode_png  # noqa: PLC0415
+    from kuchipaku_pose.engine import FrameRequest  # noqa: PLC0415
+    from kuchipaku_pose.view import make_view  # noqa: PLC0415
+
+    picture = illustrator.render(illustrator.random_attributes(1), size=512)
+    weights = save_weights(reference("v3/separable_float"), tmp_path / "weights")
+    (weights / "character.png").write_bytes(encode_png(picture))
+    arguments = ["--variant", "separable_float", "--weights", str(weights), "--still-head"]
+    result = CliRunner().invoke(
+        main, ["models", "import", "--family", "tha3", *arguments, "--out", str(tmp_path / "p")]
+    )
+    assert result.exit_code == 0, result.output
+    assert "dB from the author's frames" in result.stderr
+    engine = engine_of(tmp_path / "p")
+    check = engine.pack.manifest.verification
+    assert check is not None
+    assert check.face_psnr_db is not None
+    assert check.max_error < 1e-3
+    assert engine.pack.name == "tha3-separable-float-still-head"
+    character, view = engine.prepare("a", picture), make_view(512)
+    for mouth in (0.0, 0.5, 1.0):
+        pose = engine.space.neutral.copy()
+        pose[engine.space.names.index("mouth_aaa")] = mouth
+        engine.render([FrameRequest(character, pose, view)])
+    stages = engine.statistics().stages
+    assert {name: stages[name].runs for name in ("brows", "face", "turn", "show")} == {
+        "brows": 1,
+        "face": 3,
+        "turn": 1,
+        "show": 3,
+    }
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", ["lambda_00", "lambda_01"])

@@ -26,7 +26,7 @@ from kuchipaku_pose.tha.blocks import (  # noqa: E402
 )
 from kuchipaku_pose.tha.bodies4 import Resample, TeacherResidualBlock  # noqa: E402
 from kuchipaku_pose.tha.catalogue import FAMILIES, Family, Variant  # noqa: E402
-from kuchipaku_pose.tha.chains import final_picture, run_chain  # noqa: E402
+from kuchipaku_pose.tha.chains import FACE_BOX, final_picture, run_chain  # noqa: E402
 from kuchipaku_pose.tha.networks import build_networks  # noqa: E402
 from kuchipaku_pose.tha.serving import (  # noqa: E402
     ExactInstanceNorm,
@@ -42,6 +42,7 @@ from kuchipaku_pose.tha.stages import (  # noqa: E402
     run_stages,
     student_stages,
 )
+from kuchipaku_pose.tha.stillhead import still_head_stages  # noqa: E402
 from kuchipaku_pose.tha.studentserving import assemble, enlarged  # noqa: E402
 
 STYLES = pytest.mark.parametrize("style", Style)
@@ -203,3 +204,18 @@ def test_what_is_seen_in_any_picture_is_reached_with_a_margin() -> None:
     mask = Reach.seen([spot, faint]).mask
     assert mask[24:37, 34:47].all()
     assert mask.sum() == 13 * 13
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_with_the_head_apart_the_canvass_own_face_gives_the_chains_frame() -> None:
+    networks = build_networks(Family.THA3, Variant.SEPARABLE_FLOAT)
+    canvas, pose = torch.rand(1, 4, 512, 512) * 2 - 1, torch.rand(1, 6)
+    apart = {stage.name: stage.module for stage in still_head_stages(networks)}
+    chain = {stage.name: stage.module for stage in build_stages(Family.THA3, networks)}
+    face = FACE_BOX.of(canvas)
+    shown = apart["show"](canvas, face, *apart["turn"](canvas, pose))[0]
+    whole = chain["edit"](*chain["rotate"](canvas, face, pose), pose)[0]
+    assert_same(shown, whole, 1e-5)
+    other = apart["show"](canvas, -face, *apart["turn"](canvas, pose))[0]
+    assert float((other - shown).abs().max()) > 0.1

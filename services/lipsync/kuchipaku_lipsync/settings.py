@@ -33,7 +33,7 @@ class LipsyncSettings(ServiceSettings):
         ge=1,
         le=256,
         description="Processes for audio that is recognised while it comes. Each takes up to one "
-        "core, and about 90 MB and 10 MB more for each stream.",
+        "core, and about 120 MB and up to 13 MB more for each stream.",
     )
     live_streams_per_worker: int = Field(
         default=8,

@@ -35,8 +35,9 @@ _DITHER: Final = np.random.default_rng(1).integers(4, size=16_000) == 0
 class LiveDecoder:
     """One utterance after the other, in frames of 10 ms numbered from the start of the stream."""
 
-    def __init__(self) -> None:
-        self._decoder: Any = live_phone_decoder()
+    def __init__(self, decoder: Any = None) -> None:
+        """``decoder`` is one of pocketsphinx's; by default one for the phones of any speech."""
+        self._decoder: Any = decoder or live_phone_decoder()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             self._decoder.start_stream()
@@ -85,8 +86,7 @@ class LiveDecoder:
 
     def end(self, end_cs: int, since_cs: int) -> list[PhoneSegment]:
         """The utterance has ended at ``end_cs``: its phones from ``since_cs`` on."""
-        self._mean.learn()
-        self._decoder.end_utt()
+        self._finish(end_cs)
         heard = [*self._earlier, *self._current()]
         return [
             PhoneSegment(phone.start_cs, min(phone.end_cs, end_cs), phone.phone)
@@ -110,6 +110,11 @@ class LiveDecoder:
         self._decoder.process_raw((samples + dither).astype("<i2").tobytes(), False, False)
         self._end_cs += len(frames)
 
+    def _finish(self, until_cs: int) -> None:
+        """End the decoder's utterance; what comes after ``until_cs`` will be heard again."""
+        self._mean.learn()
+        self._decoder.end_utt()
+
     def _restart(self, start_cs: int, valid_from_cs: int) -> None:
         self._mean.tell()
         self._decoder.start_utt()
@@ -120,8 +125,7 @@ class LiveDecoder:
 
     def _cut(self) -> None:
         """Go on with a fresh decoder, which hears the last moments again."""
-        self._mean.learn()
-        self._decoder.end_utt()
+        self._finish(self._end_cs - len(self._recent))
         end = self._end_cs
         boundary = end - _OVERLAP_CS // 2
         self._earlier = [

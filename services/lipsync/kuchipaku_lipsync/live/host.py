@@ -27,6 +27,7 @@ _STREAMS: dict[int, _Stream] = {}
 def prepare_live_worker() -> None:
     """Load the models before the first stream."""
     LiveListener().push(np.zeros(16_000, np.float32))
+    LiveListener(LiveOptions(text="Hello")).push(np.zeros(16_000, np.float32))
 
 
 def open_stream(key: int, layout: AudioLayout, options: LiveOptions) -> None:

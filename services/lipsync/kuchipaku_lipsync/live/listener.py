@@ -18,8 +18,10 @@ from kuchipaku_animation.cues import MouthShape
 from kuchipaku_lipsync.live.activity import Activity, Begin, End
 from kuchipaku_lipsync.live.commit import Committer, ShapeRun, animate_window
 from kuchipaku_lipsync.live.decoding import LiveDecoder
+from kuchipaku_lipsync.live.following import TextDecoder, text_phones
 from kuchipaku_lipsync.live.levels import Conditioner, LiveLoudness
 from kuchipaku_lipsync.phones import PhoneSegment
+from kuchipaku_lipsync.recognizers.reading import UnreadableTextError
 from kuchipaku_lipsync.rhubarb import ALL_SHAPES
 from kuchipaku_lipsync.song.tracker import SongDecoder
 from kuchipaku_lipsync.speech import SAMPLE_RATE, SAMPLES_PER_CS
@@ -47,6 +49,9 @@ class LiveOptions:
     gated: bool = True
     song: bool = False
     provisional: bool = False
+    text: str = ""
+    """What is said, where that is known; not used for songs."""
+    language: str = ""
 
     @property
     def hop_cs(self) -> int:
@@ -92,6 +97,8 @@ class LiveSummary:
     boosted: bool
     clipped: bool
     loudest_dbfs: float
+    text_note: tuple[str, str] | None = None
+    """Reason and message where a text was given and did not help."""
 
 
 class LiveListener:
@@ -103,7 +110,8 @@ class LiveListener:
         self._conditioner = Conditioner()
         song = self._options.song
         self._activity = Activity(gated=self._options.gated and not song)
-        self._decoder: LiveDecoder | SongDecoder = SongDecoder() if song else LiveDecoder()
+        self._text_note: tuple[str, str] | None = None
+        self._decoder = self._open_decoder()
         self._loudness = LiveLoudness(_MEMORY_CS)
         self._committer = Committer(self._options.shapes)
         self._waiting = np.zeros((0, SAMPLES_PER_CS), np.float32)
@@ -113,6 +121,24 @@ class LiveListener:
         self._phones: list[PhoneSegment] = []
         self._phones_until_cs = 0
         self._heard_speech = False
+
+    def _open_decoder(self) -> LiveDecoder | SongDecoder | TextDecoder:
+        options = self._options
+        if options.song:
+            return SongDecoder()
+        if options.text.strip():
+            try:
+                return TextDecoder(text_phones(options.text, options.language))
+            except UnreadableTextError as error:
+                self._text_note = (error.reason, error.message)
+        return LiveDecoder()
+
+    def _note_on_text(self) -> tuple[str, str] | None:
+        if isinstance(self._decoder, TextDecoder) and self._decoder.lost:
+            return "TEXT_DOES_NOT_MATCH", "Something else was said than the text, or more."
+        if self._options.song and self._options.text.strip():
+            return "TEXT_NOT_USED", "The text of a song is not used."
+        return self._text_note
 
     def push(self, samples: NDArray[np.float32]) -> LiveStep:
         """Takes the next samples, float32 (n,) at 16 kHz in -1..1."""
@@ -149,6 +175,7 @@ class LiveListener:
             self._conditioner.boosted,
             self._conditioner.clipped,
             self._conditioner.loudest_dbfs,
+            self._note_on_text(),
         )
         return LiveStep(_cut(step.cues, duration), self._final_phones(self._now_cs)), summary
 

@@ -38,6 +38,8 @@ def live_options(config: pb.RecognizeCuesConfig, options: RecognitionOptions) ->
         options.shapes,
         song=options.content is AudioContent.SONG,
         provisional=config.include_provisional_cues,
+        text=options.text,
+        language=options.language,
     )
 
 
@@ -54,8 +56,7 @@ def live_responses(
 ) -> Iterator[pb.RecognizeCuesResponse]:
     """What a client is sent."""
     if isinstance(part, LiveSummary):
-        text_given = bool(config.text.strip())
-        yield pb.RecognizeCuesResponse(summary=_summary(part, text_given=text_given))
+        yield pb.RecognizeCuesResponse(summary=_summary(part))
         return
     if config.include_phones and part.phones:
         phones = convert.phone_messages(part.phones)
@@ -81,15 +82,10 @@ def _batch(cues: Sequence[LiveCue]) -> cue_pb2.CueBatch:
     )
 
 
-def _summary(summary: LiveSummary, *, text_given: bool) -> pb.RecognizeCuesSummary:
+def _summary(summary: LiveSummary) -> pb.RecognizeCuesSummary:
     notes = []
-    if text_given:
-        notes.append(
-            RecognitionNote(
-                "TEXT_NOT_USED",
-                "The audio came as fast as it plays and was heard live; the text was not used.",
-            )
-        )
+    if summary.text_note is not None:
+        notes.append(RecognitionNote(*summary.text_note))
     if not summary.heard_speech:
         notes.append(RecognitionNote("NO_SPEECH", "No speech was found in the audio."))
     if summary.boosted:

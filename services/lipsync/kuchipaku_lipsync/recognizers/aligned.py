@@ -18,7 +18,7 @@ from kuchipaku_lipsync.recognizers.decoder import (
     dithered,
     find_words,
 )
-from kuchipaku_lipsync.recognizers.g2p import pronunciation
+from kuchipaku_lipsync.recognizers.lexicon import Lexicon
 from kuchipaku_lipsync.recognizers.reading import (
     FOREIGN_MARK,
     Language,
@@ -56,8 +56,6 @@ MAX_UNCOVERED: Final = 0.35
 MAX_EARLY_UNCOVERED: Final = 0.15
 # The acoustic model has three states to a phone, one frame each at least.
 _MIN_PHONE_CS: Final = 3
-# An unknown word is tried as a compound of known words of at least this many letters.
-_MIN_COMPOUND_PART: Final = 4
 # Words that were added to the dictionary stay in it: it is read anew after this many.
 _MAX_ADDED_WORDS: Final = 5_000
 
@@ -79,8 +77,7 @@ class TextAligner:
     """Finds known words by pocketsphinx's forced alignment. One call at a time."""
 
     def __init__(self) -> None:
-        self._decoder: Any = aligning_decoder()
-        self._added: set[str] = set()
+        self._renew()
 
     def align(self, speech: Speech, text: str, language: str = "") -> Iterator[Utterance]:
         """The utterances of `speech` with phones and words of `text`, as they are found.
@@ -90,7 +87,7 @@ class TextAligner:
         later too, where the text goes wrong later.
         """
         try:
-            reading = read_text(text, language, self._is_known)
+            reading = read_text(text, language, self._lexicon.is_known)
         except UnreadableTextError as error:
             raise AlignmentError(error.reason, error.message) from error
         if not speech.segments:
@@ -149,9 +146,6 @@ class TextAligner:
         uncovered = _uncovered(heard, _within(speech.segments, 0, window.end_cs))
         return (found, phones) if uncovered <= MAX_EARLY_UNCOVERED else None
 
-    def _is_known(self, word: str) -> bool:
-        return self._decoder.lookup_word(word) is not None
-
     def _align_window(
         self, speech: Speech, window: Segment, rest: Sequence[str], *, last: bool
     ) -> _Found:
@@ -173,33 +167,24 @@ class TextAligner:
         spoken = [_shifted(span, window.start_cs) for span in found if is_spoken(span.name)]
         return spoken, [_shifted(span, window.start_cs) for span in phones]
 
+    def _renew(self) -> None:
+        self._decoder: Any = aligning_decoder()
+        self._lexicon = Lexicon(self._decoder)
+        self._added: set[str] = set()
+
     def _learn(self, words: Sequence[str], reading: Reading) -> None:
         """Adds the words that the dictionary lacks: as they are read, else as rules say."""
         if len(self._added) > _MAX_ADDED_WORDS:
-            self._decoder = aligning_decoder()
-            self._added = set()
+            self._renew()
         for word in dict.fromkeys(words):
-            if self._is_known(word):
+            if self._lexicon.is_known(word):
                 continue
             ways = reading.pronunciations.get(word)
-            sounds = [" ".join(way) for way in ways] if ways else [self._guessed(word)]
+            sounds = [" ".join(way) for way in ways] if ways else [self._lexicon.sounds(word)]
             for number, phones in enumerate(sounds, start=1):
                 name = word if number == 1 else f"{word}({number})"
                 self._decoder.add_word(name, phones, False)
             self._added.add(word)
-
-    def _guessed(self, word: str) -> str:
-        """Phones of an unknown word: those of a possessive, of two known words, or by rule."""
-        if word.endswith("'s"):
-            stem = word[:-2]
-            return f"{self._decoder.lookup_word(stem) or self._guessed(stem)} Z"
-        for split in range(len(word) - _MIN_COMPOUND_PART, _MIN_COMPOUND_PART - 1, -1):
-            first = self._decoder.lookup_word(word[:split])
-            second = self._decoder.lookup_word(word[split:])
-            if first and second:
-                return f"{first} {second}"
-        # Some rules find a few letters silent; a word has to sound at least.
-        return " ".join(pronunciation(word)) or "AH"
 
 
 class _Dealer:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pocketsphinx import Decoder, get_model_path
 
+from kuchipaku_lipsync.phones import Phone
+
 # Digital silence breaks the logarithms of the front end, so one sample in four is raised by one
 # step. The decoder can do that itself, but from a random state that lives on between calls: the
 # same audio would not give the same cues twice.
 _DITHER_SHARE = 4
 
+# Those of the acoustic model.
+_NO_PHONES = {Phone.SCHWA, Phone.BREATH, Phone.COUGH, Phone.SMACK, Phone.NOISE}
+PHONE_NAMES = [phone.value for phone in Phone if phone not in _NO_PHONES]
 
 _CHAIN = "words"
+_PHONE = "phone_"
 
 
 class Span(NamedTuple):
@@ -84,6 +91,45 @@ def live_phone_decoder() -> Any:
         dither=False,
         loglevel="FATAL",
     )
+
+
+def live_text_decoder() -> Any:
+    """Finds phones that are known, from audio that is still coming: see `follow_phones`.
+
+    Each phone is a word of its own, so that the decoder tells while it listens which of them are
+    over.
+    """
+    with NamedTemporaryFile("w", suffix=".dict") as dictionary:
+        dictionary.writelines(f"{_PHONE}{phone} {phone}\n" for phone in PHONE_NAMES)
+        dictionary.flush()
+        return Decoder(
+            lm=None,
+            dict=dictionary.name,
+            beam=1e-100,
+            wbeam=1e-100,
+            pbeam=1e-100,
+            silprob=0.1,
+            topn=2,
+            bestpath=False,
+            cmn="live",
+            dither=False,
+            loglevel="FATAL",
+        )
+
+
+def follow_phones(decoder: Any, phones: Sequence[str]) -> None:
+    """Sets a decoder of `live_text_decoder` on these phones, for its next utterance."""
+    chain = [(at, at + 1, 1.0, f"{_PHONE}{phone}") for at, phone in enumerate(phones)]
+    decoder.add_fsg(_CHAIN, decoder.create_fsg(_CHAIN, 0, len(phones), chain))
+    decoder.activate_search(_CHAIN)
+
+
+def followed(decoder: Any) -> Iterator[Span]:
+    """The phones of `follow_phones` that are over by now."""
+    for entry in decoder.seg() or ():
+        if entry.word.startswith(_PHONE):
+            name = entry.word.removeprefix(_PHONE)
+            yield Span(name, entry.start_frame, entry.end_frame + 1)
 
 
 def aligning_decoder() -> Any:
