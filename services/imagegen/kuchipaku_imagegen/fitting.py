@@ -34,7 +34,7 @@ from .checks import (
 )
 from .cutout import MattingModels, Region, remove_background
 from .cutout.refine import resized
-from .cutout.removal import over_grey
+from .cutout.removal import over_grey, without_holes
 from .framing import HeadBox, Heads, Similarity
 
 Rgba = NDArray[np.uint8]
@@ -103,9 +103,10 @@ class Fitter:
         transparent = float(np.mean(picture[..., 3] < 8))
         _require_picture(picture, transparent, check_only=check_only)
         found = self._heads.find(over_grey(picture)) if self._heads else []
-        hides = not check_only and self._hides_background(picture, matting_model)
-        if transparent < _MIN_TRANSPARENT or hides:
-            return self._cut_and_fit(picture, found, matting_model)
+        if transparent < _MIN_TRANSPARENT:
+            return self._cut_and_fit(picture, picture, found, matting_model)
+        if found and not check_only and self._hides_background(picture, matting_model):
+            return self._cut_and_fit(picture, without_holes(picture), found, matting_model)
         if check_only or (found and _is_canvas(picture) and _is_close(found[0])):
             return self._unchanged(picture, found)
         if not found:
@@ -123,7 +124,8 @@ class Fitter:
         ground = resized(mask, (width, height))[picture[..., 3] >= _VISIBLE] < _SURELY_GROUND
         return bool(ground.size) and float(ground.mean()) > _MAX_HIDDEN_GROUND
 
-    def _cut_and_fit(self, picture: Rgba, found: list[HeadBox], model: str) -> Fit:
+    def _cut_and_fit(self, picture: Rgba, whole: Rgba, found: list[HeadBox], model: str) -> Fit:
+        """Take the background away; `whole` is the picture without transparency."""
         name = self._matting.resolve(model)
         network = self._matting.get(name)
         if not found:
@@ -137,7 +139,8 @@ class Fitter:
         outer = _wider(map_)
         wide = outer.picture(picture, (_WIDE, _WIDE))
         # A border of nothing would be taken for the background, and the picture for the figure.
-        cut = remove_background(outer.continued(picture, wide), network, near=_HEAD)
+        seen = wide if whole is picture else outer.picture(whole, (_WIDE, _WIDE))
+        cut = remove_background(outer.continued(whole, seen), network, near=_HEAD)
         np.minimum(wide[..., 3], cut.picture[..., 3], out=wide[..., 3])
         wide[..., :3] = cut.picture[..., :3]
         if not (wide[..., 3] >= _VISIBLE).any():

@@ -52,6 +52,28 @@ def remove_background(
     return CutOut(cut, float(np.mean(cut[..., 3] >= 128)))
 
 
+def without_holes(picture: Rgba) -> Rgba:
+    """The picture (height, width, 4), opaque, with colours from nearby where nothing was to see.
+
+    Colours are averaged in ever larger squares until each holds something visible.
+    """
+    weight = (picture[..., 3] == 255).astype(np.float32)[..., None]
+    planes = np.concatenate([picture[..., :3] * weight, weight], -1)
+    levels = [planes]
+    while max(planes.shape[:2]) > 1:
+        padded = np.pad(planes, [(0, planes.shape[0] % 2), (0, planes.shape[1] % 2), (0, 0)])
+        planes = (padded[::2] + padded[1::2])[:, ::2] + (padded[::2] + padded[1::2])[:, 1::2]
+        levels.append(planes)
+    filled = np.full((1, 1, 3), 128.0, np.float32)
+    for planes in reversed(levels):
+        height, width = planes.shape[:2]
+        coarse = filled.repeat(2, 0).repeat(2, 1)[:height, :width]
+        own = planes[..., :3] / np.maximum(planes[..., 3:], 1.0)
+        filled = np.where(planes[..., 3:] > 0, own, coarse)
+    opaque = np.full((*picture.shape[:2], 1), 255.0, np.float32)
+    return np.asarray(np.rint(np.concatenate([filled, opaque], -1)), np.uint8)
+
+
 def over_grey(picture: Rgba) -> Rgba:
     """The picture (height, width, 3) as it looks on grey."""
     if bool((picture[..., 3] == 255).all()):
