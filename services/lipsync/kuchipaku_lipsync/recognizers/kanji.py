@@ -72,7 +72,7 @@ def _parts(text: str) -> list[str]:
 @lru_cache(maxsize=1)
 def _tokenizer() -> Callable[[str], Any]:
     try:
-        # Not in every installation: the dictionary takes 190 MB.
+        # Not in every installation: the dictionary takes 200 MB.
         from sudachipy import Dictionary, SplitMode  # noqa: PLC0415
 
         # The longest words: their readings are the surest.
