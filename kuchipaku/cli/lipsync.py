@@ -29,12 +29,12 @@ from kuchipaku_animation.cue_files import (
 )
 from kuchipaku_animation.cues import MouthCue, MouthShape
 from kuchipaku_animation.weight_files import weights_to_csv, weights_to_json
-from kuchipaku_contract.limits import LIMITS, MIB
+from kuchipaku_contract.limits import LIMITS
 
 from .connection import Access, access_options
 from .console import people, progress_bars, run
 from .live import CueJoiner, Live, latency_from
-from .options import CONTENTS, RECOGNIZERS, language_option, text_from
+from .options import CONTENTS, RECOGNIZERS, audio_from, language_option, text_from
 from .services import default_data
 from .standalone import standalone_services
 
@@ -188,7 +188,7 @@ def lipsync(
     )
     live = Live(latency, not unpaced) if listen_live else None
     rest = MouthShape.X if "X" in extended else MouthShape.A
-    heard = run(_recognise(_audio_of(file), config, address, access, live))
+    heard = run(_recognise(audio_from(file, "FILE"), config, address, access, live))
     for warning in heard.warnings:
         people.print(f"[yellow]note:[/] {escape(warning)}")
     if live is not None and output is None:
@@ -198,15 +198,6 @@ def lipsync(
         click.echo(text, nl=False)
     else:
         output.write_text(text, encoding="utf-8")
-
-
-def _audio_of(file: Path) -> bytes:
-    if file.stat().st_size > LIMITS.max_audio_bytes:
-        raise click.BadParameter(
-            f"{file} is larger than the limit of {LIMITS.max_audio_bytes // MIB} MiB",
-            param_hint="FILE",
-        )
-    return file.read_bytes()
 
 
 def _extended_shapes(shapes: str) -> str:

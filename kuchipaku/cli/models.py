@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,16 @@ import click
 from rich.markup import escape
 from rich.progress import Progress
 
+from kuchipaku_contract.errors import CancelledByClientError
+
 from .console import people, progress_bars, run
 
 FAMILIES = ("tha1", "tha2", "tha3", "tha4", "tha4-student")
 VARIANTS = ("standard_float", "separable_float", "standard_half", "separable_half")
+_EXPORT = """make install EXTRAS="pose[export]" (outside of a checkout: kuchipaku-pose[export])"""
 _INSTALL = {
-    "torch": "pip install 'kuchipaku-pose[export]'",
-    "onnx": "pip install 'kuchipaku-pose[export]'",
+    "torch": _EXPORT,
+    "onnx": _EXPORT,
 }
 
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -90,7 +94,7 @@ def verify(model: str) -> None:
     "--still-head",
     is_flag=True,
     help="For tha3: compute how the head turns apart from the face. A mouth that moves while the "
-    "head is still then costs a quarter; frames differ a little from the author's. With a "
+    "head is still then leaves that out; frames differ a little from the author's. With a "
     "character.png beside the weights the difference is measured.",
 )
 @click.option("--replace", is_flag=True, help="Replace a pack that is there.")
@@ -119,7 +123,9 @@ def import_(
         still_head=still_head,
     )
     with progress_bars() as progress:
-        manifest = run(_call(lambda: importer.import_pack(request, _teller(progress))))
+        stopped = threading.Event()
+        tell = _teller(progress, stopped)
+        manifest = run(_call(lambda: importer.import_pack(request, tell), stopped))
     check = manifest.verification
     people.print(
         f"differs from {escape(check.against)} by {check.max_error:.1e} at most, "
@@ -134,18 +140,26 @@ def import_(
     click.echo(str(out))
 
 
-def _teller(progress: Progress) -> Callable[[str, float], None]:
+def _teller(progress: Progress, stopped: threading.Event) -> Callable[[str, float], None]:
+    """Shows steps, and ends the work between two of them when it is no longer wanted."""
     task = progress.add_task("import", total=1.0)
 
     def tell(step: str, done: float) -> None:
+        if stopped.is_set():
+            raise CancelledByClientError("Stopped.", reason="STOPPED")
         progress.update(task, description=step, completed=done)
 
     return tell
 
 
-async def _call(work: Callable[[], Any]) -> Any:
-    # Beside the event loop, which has to hear signals.
-    return await asyncio.to_thread(work)
+async def _call(work: Callable[[], Any], stopped: threading.Event | None = None) -> Any:
+    # Beside the event loop, which has to hear signals; it waits for the thread in any case, so
+    # that what the thread has begun is cleaned up.
+    try:
+        return await asyncio.to_thread(work)
+    finally:
+        if stopped is not None:
+            stopped.set()
 
 
 def _summary(info: Any) -> dict[str, Any]:
@@ -176,7 +190,7 @@ def _member(module: str) -> Any:
         missing = (error.name or "").split(".")[0]
         if missing == "kuchipaku":
             raise
-        hint = _INSTALL.get(missing, "pip install 'kuchipaku[standalone]'")
+        hint = _INSTALL.get(missing, "the extra kuchipaku[standalone]")
         raise click.ClickException(
-            f"This needs {missing}, which is not installed. Install it with: {hint}"
+            f"This needs {missing}, which is not installed. What brings it: {hint}"
         ) from error

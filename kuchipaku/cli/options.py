@@ -104,10 +104,18 @@ def write_result(path: Path, data: bytes) -> None:
 
 def picture_from(path: Path, option: str) -> bytes:
     """The bytes of a picture file. Raises `click.BadParameter` for one too large to be sent."""
-    if path.stat().st_size > LIMITS.max_image_bytes:
+    return _bytes_of(path, LIMITS.max_image_bytes, option)
+
+
+def audio_from(path: Path, option: str) -> bytes:
+    """The bytes of an audio file. Raises `click.BadParameter` for one too large to be sent."""
+    return _bytes_of(path, LIMITS.max_audio_bytes, option)
+
+
+def _bytes_of(path: Path, limit: int, option: str) -> bytes:
+    if path.stat().st_size > limit:
         raise click.BadParameter(
-            f"{path} is larger than the limit of {LIMITS.max_image_bytes // MIB} MiB",
-            param_hint=option,
+            f"{path} is larger than the limit of {limit // MIB} MiB", param_hint=option
         )
     return path.read_bytes()
 

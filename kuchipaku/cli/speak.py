@@ -16,6 +16,7 @@ from kuchipaku import __version__
 from kuchipaku.client import Client, chunks
 from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
+from kuchipaku.imagegen.v1 import imagegen_service_pb2 as imagegen
 from kuchipaku.type.v1 import animation_pb2, audio_pb2, frame_pb2
 from kuchipaku_contract.errors import InvalidArgumentError
 
@@ -26,8 +27,10 @@ from .options import (
     FRAMINGS,
     MOTIONS,
     RECOGNIZERS,
+    SEED,
     Framing,
     Target,
+    audio_from,
     background_from,
     language_option,
     picture_from,
@@ -88,9 +91,7 @@ class Outcome:
     help="A picture of the character; a background is removed, and the picture is framed.",
 )
 @click.option("--character", help="Id of a character made earlier.")
-@click.option(
-    "--seed", type=click.IntRange(-(2**63), 2**63 - 1), help="Decides what the prompt leaves open."
-)
+@click.option("--seed", type=SEED, help="Decides what the prompt leaves open.")
 @click.option("--image-model", default="", help="Image model for --prompt.")
 @click.option(
     "--audio",
@@ -195,17 +196,19 @@ async def make_speak(
     client: Client, who: Who, what: What, target: Target, progress: Progress
 ) -> Outcome:
     """Find or make the character, render, and write `target`."""
-    name, ignored = await _find_or_create(client, who, progress)
+    name, ignored, findings = await _find_or_create(client, who, progress)
     write = _write_frames if target.container is None else _write_video
     outcome = await write(client, name, what, target, progress)
-    return replace(outcome, ignored_phrases=ignored)
+    return replace(outcome, ignored_phrases=ignored, warnings=(*findings, *outcome.warnings))
 
 
 async def _find_or_create(
     client: Client, who: Who, progress: Progress
-) -> tuple[str, tuple[str, ...]]:
+) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """The character's name, phrases of the prompt that were not understood, and what the checks
+    of its picture found."""
     if who.character is not None:
-        return "characters/" + who.character.removeprefix("characters/"), ()
+        return "characters/" + who.character.removeprefix("characters/"), (), ()
     request = pb.CreateCharacterRequest()
     if who.image is not None:
         request.image.image = who.image
@@ -226,7 +229,12 @@ async def _find_or_create(
 
     result = await client.create_character(request, show)
     progress.update(task, completed=1.0)
-    return result.character.name, tuple(result.ignored_phrases)
+    # Of a drawn character only what spoils it; about a picture its owner can do something.
+    told = {imagegen.CHECK_VERDICT_FAIL}
+    if who.image is not None:
+        told.add(imagegen.CHECK_VERDICT_WARN)
+    findings = tuple(check.message for check in result.checks if check.verdict in told)
+    return result.character.name, tuple(result.ignored_phrases), findings
 
 
 async def _write_video(
@@ -253,7 +261,7 @@ async def _write_video(
     partial = output.with_name(f".{output.name}.partial")
     try:
         with partial.open("wb") as film:
-            async for answer in client.render_video(config, what.audio.read_bytes()):
+            async for answer in client.render_video(config, audio_from(what.audio, "--audio")):
                 kind = answer.WhichOneof("payload")
                 if kind == "chunk":
                     film.write(answer.chunk.data)
@@ -296,7 +304,16 @@ async def _write_frames(
             progress.update(task, completed=count)
     if count == 0:
         raise InvalidArgumentError("The audio has no length.", reason="AUDIO_EMPTY", field="audio")
+    _remove_rest(folder, count)
     return Outcome(folder, name, (), {}, count, tuple(warnings))
+
+
+def _remove_rest(folder: Path, count: int) -> None:
+    """Remove what a longer film has left in the folder: it would be taken for this one's end."""
+    for path in folder.glob("frame_*.png"):
+        number = path.stem.removeprefix("frame_")
+        if number.isdecimal() and int(number) >= count:
+            path.unlink()
 
 
 async def _speak_requests(name: str, what: What) -> AsyncIterator[pb.SpeakRequest]:
@@ -315,7 +332,7 @@ async def _speak_requests(name: str, what: What) -> AsyncIterator[pb.SpeakReques
     yield pb.SpeakRequest(config=config)
     utterance = pb.SpeakUtterance(text=what.text, language=what.language)
     yield pb.SpeakRequest(utterance=utterance)
-    for part in chunks(what.audio.read_bytes()):
+    for part in chunks(audio_from(what.audio, "--audio")):
         yield pb.SpeakRequest(audio=audio_pb2.AudioChunk(data=part))
 
 

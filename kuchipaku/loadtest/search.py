@@ -36,7 +36,8 @@ async def search(
     async def keeps(sessions: int) -> bool:
         result = await measure(sessions)
         runs.append(result)
-        return result.figures.slo_kept
+        # Whoever was refused is not served, however well the others are.
+        return result.figures.slo_kept and not result.figures.refused
 
     good, bad = 0, most + 1
     step = first

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuchipaku_pose.tha.reach import BAND, Reach, bands
+from tests.pose.thadata import reference
 
 torch = pytest.importorskip("torch")
 
@@ -117,11 +118,16 @@ def test_a_teacher_block_with_its_modulations_in_one_pass(resample: Resample) ->
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_stages_give_the_chains_frame_and_the_pictures_of_a_batch_do_not_mix() -> None:
+    # Untrained weights would amplify rounding from network to network.
+    ref = reference("v3/separable_float")
     networks = build_networks(Family.THA3, Variant.SEPARABLE_FLOAT)
+    for name, network in networks.items():
+        weights = {key: torch.from_numpy(value) for key, value in ref.weights(name).items()}
+        network.load_state_dict(weights, strict=True)
     canvas, pose = torch.rand(2, 4, 512, 512) * 2 - 1, torch.rand(2, 45)
     frames = run_stages(build_stages(Family.THA3, networks), canvas, pose)[FRAME]
     chain = run_chain(Family.THA3, networks, canvas[1:], pose[1:])
-    assert_same(frames[1:], final_picture(Family.THA3, chain), 1e-4)
+    assert_same(frames[1:], final_picture(Family.THA3, chain), 5e-4)
 
 
 def test_parts_are_scaled_and_laid_out_as_the_whole_is() -> None:
