@@ -42,12 +42,17 @@ def encoding_of(frame_format: frame_pb2.FrameFormat) -> FrameEncoding:
 
 
 def size_of(frame_format: frame_pb2.FrameFormat) -> tuple[int, int]:
-    """Width and height in pixels of a format's frames, defaults applied."""
+    """Width and height in pixels of a format's frames, defaults applied.
+
+    A side that is 0 follows from the other one by the crop's aspect; both: the crop's size.
+    """
+    width, height = frame_format.width_px, frame_format.height_px
+    crop_width = crop_height = CANVAS_SIDE_PX
     if frame_format.HasField("crop"):
-        default = (frame_format.crop.width_px, frame_format.crop.height_px)
-    else:
-        default = (CANVAS_SIDE_PX, CANVAS_SIDE_PX)
-    return frame_format.width_px or default[0], frame_format.height_px or default[1]
+        crop_width, crop_height = frame_format.crop.width_px, frame_format.crop.height_px
+    if not width:
+        width = round(height * crop_width / max(1, crop_height)) if height else crop_width
+    return width, height or round(width * crop_height / max(1, crop_width))
 
 
 def decoder_for(frame_format: frame_pb2.FrameFormat) -> FrameDecoder:

@@ -120,8 +120,12 @@ async def characters_for(plan: LoadPlan, count: int) -> AsyncIterator[list[str]]
     async with Client(plan.target, api_key=plan.api_key) as client:
         try:
             making = [_create(client, gate, plan, number) for number in range(many)]
-            for made in asyncio.as_completed(making):
-                names.append(await made)  # noqa: PERF401 - those made are removed, should one fail
+            made = await asyncio.gather(*making, return_exceptions=True)
+            # Those made are removed, should one fail.
+            names += [name for name in made if isinstance(name, str)]
+            for failure in made:
+                if isinstance(failure, BaseException):
+                    raise failure
             # A fixed order, so that a session's number tells its character.
             yield sorted(names)
         finally:

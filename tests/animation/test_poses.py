@@ -16,6 +16,7 @@ from kuchipaku_animation import (
     neutral_pose,
     pose_from,
 )
+from kuchipaku_animation.poses import pose_maximum, pose_minimum
 
 
 def test_the_order_is_that_of_talking_head_anime():
@@ -33,6 +34,13 @@ def test_the_order_is_that_of_talking_head_anime():
         "body_z",
         "breathing",
     )
+
+
+def test_the_bounds_are_made_once_and_nobody_changes_them():
+    assert pose_minimum() is pose_minimum()
+    assert list(zip(pose_minimum(), pose_maximum(), strict=True)) == list(PARAMETER_RANGES)
+    with pytest.raises(ValueError, match="read-only"):
+        pose_maximum()[0] = 2.0
 
 
 def test_rotations_are_signed_and_everything_else_is_not():

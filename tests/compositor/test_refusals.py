@@ -54,11 +54,6 @@ BAD = {
         "FAILED_PRECONDITION",
         "AUDIO_UNEXPECTED",
     ),
-    "audio missing": (
-        [config(audio_format=FILE_AUDIO), *ONE_FRAME],
-        "INVALID_ARGUMENT",
-        "AUDIO_EMPTY",
-    ),
     "not audio": (
         [config(audio_format=FILE_AUDIO), *ONE_FRAME, *audio_requests(b"text" * 100)],
         "INVALID_ARGUMENT",

@@ -25,7 +25,15 @@ from tests.compositor.compositorclient import (
     frame_requests,
     refusal,
 )
-from tests.compositor.films import alpha_frames, animation, beep, disc, flash_film, video_frames
+from tests.compositor.films import (
+    alpha_frames,
+    animation,
+    beep,
+    disc,
+    flash_film,
+    sound,
+    video_frames,
+)
 from tests.media.sounds import encode as encode_sound
 from tests.media.sounds import tone
 
@@ -50,6 +58,31 @@ async def test_a_video_comes_in_pieces_with_its_summary(tmp_path):
     assert (summary.frame_count, summary.duration.seconds) == (50, 2)
     assert summary.size_bytes == len(data)
     assert len(video_frames(data)) == 50
+
+
+@pytest.mark.parametrize("raw", [False, True], ids=["file", "samples"])
+@pytest.mark.parametrize("container", [pb.VIDEO_CONTAINER_MP4, pb.VIDEO_CONTAINER_GIF])
+async def test_audio_that_never_came_is_silence(tmp_path, container, raw):
+    audio_format = audio_pb2.AudioFormat()
+    if raw:
+        audio_format.encoding = audio_pb2.AUDIO_ENCODING_PCM_S16LE
+        audio_format.sample_rate_hertz = 16_000
+    async with compositor(tmp_path) as stub:
+        _, data, summary, _ = await compose(
+            stub,
+            [
+                config(audio_format=audio_format, container=container),
+                *frame_requests([disc(i) for i in range(10)]),
+            ],
+        )
+    assert summary.frame_count == 10
+    if container == pb.VIDEO_CONTAINER_GIF:
+        assert sum(duration for duration, _ in animation(data)) == 400
+    else:
+        assert len(video_frames(data)) == 10
+        _, samples, rate = sound(data)
+        assert len(samples) / rate == pytest.approx(0.4, abs=0.05)
+        assert not samples.any()
 
 
 @pytest.mark.parametrize("encoding", list(FrameEncoding))

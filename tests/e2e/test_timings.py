@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from kuchipaku.client import Client
+from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
 from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
 from kuchipaku.gateway.v1 import gateway_service_pb2_grpc as gateway_grpc
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync
@@ -139,21 +140,31 @@ async def test_bad_timings_are_refused(client: Client, config: gateway.SpeakConf
     assert (mixed.value.reason, mixed.value.field) == ("TIMING_SOURCE_MISMATCH", "visemes")
 
 
-async def test_a_film_of_phones(product: Product, character: gateway.Character) -> None:
+@pytest.mark.parametrize(
+    "container", [compositor.VIDEO_CONTAINER_MP4, compositor.VIDEO_CONTAINER_GIF]
+)
+@pytest.mark.parametrize("with_sound", [True, False])
+async def test_a_film_of_phones(
+    product: Product,
+    character: gateway.Character,
+    with_sound: bool,
+    container: compositor.VideoContainer.ValueType,
+) -> None:
     async def stream() -> AsyncIterator[gateway.RenderVideoRequest]:
         yield gateway.RenderVideoRequest(
             config=gateway.RenderVideoConfig(
                 character=character.name,
                 timing=gateway.TIMING_SOURCE_PHONES,
+                container=container,
                 width_px=128,
-                height_px=128,
                 animation=animation_pb2.AnimationOptions(frames_per_second=10),
             )
         )
         phones = cue_pb2.PhoneBatch(phones=[_phone(0.1, 0.3, "M"), _phone(0.3, 1.0, "AA")])
         yield gateway.RenderVideoRequest(phones=phones)
-        sound = audio_pb2.AudioChunk(data=wav(tone(1.0)))
-        yield gateway.RenderVideoRequest(audio=sound)
+        if with_sound:
+            sound = audio_pb2.AudioChunk(data=wav(tone(1.0)))
+            yield gateway.RenderVideoRequest(audio=sound)
 
     async with connect(product.gateway) as peer:
         stub: gateway_grpc.GatewayServiceAsyncStub = gateway_grpc.GatewayServiceStub(peer.channel)

@@ -163,3 +163,6 @@ def test_format_defaults():
     crop = frame_pb2.Crop(width_px=300, height_px=200)
     assert size_of(frame_pb2.FrameFormat(crop=crop)) == (300, 200)
     assert size_of(frame_pb2.FrameFormat(crop=crop, width_px=600, height_px=400)) == (600, 400)
+    assert size_of(frame_pb2.FrameFormat(crop=crop, width_px=150)) == (150, 100)
+    assert size_of(frame_pb2.FrameFormat(crop=crop, height_px=100)) == (150, 100)
+    assert size_of(frame_pb2.FrameFormat(height_px=256)) == (256, 256)

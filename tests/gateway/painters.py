@@ -9,6 +9,7 @@ from typing import Any
 from kuchipaku.imagegen.v1 import imagegen_service_pb2 as pb
 from kuchipaku.imagegen.v1 import imagegen_service_pb2_grpc as pb_grpc
 from kuchipaku.type.v1 import frame_pb2
+from kuchipaku_contract.errors import KuchipakuError
 from kuchipaku_runtime import Service, ServiceContext, ServiceSettings
 
 
@@ -21,6 +22,8 @@ class Painter(pb_grpc.ImagegenServiceServicer):
         self.at_work = asyncio.Event()
         self.gone = asyncio.Event()
         self.orders: list[str] = []
+        self.refused: KuchipakuError | None = None
+        """What is wrong with all orders."""
 
     async def build(self, context: ServiceContext[ServiceSettings]) -> list[Service]:
         """Assemble the service."""
@@ -33,12 +36,16 @@ class Painter(pb_grpc.ImagegenServiceServicer):
         """Paint as soon as that is allowed; "zorblax" is not understood."""
         self.orders.append(request.prompt)
         self.at_work.set()
+        if self.refused is not None:
+            raise self.refused
         try:
             yield pb.GenerateImageResponse(started=pb.GenerateImageStarted(model="painter"))
             await self.may_paint.wait()
             ignored = ["zorblax"] if "zorblax" in request.prompt else []
             image = pb.GeneratedImage(
-                png=request.prompt.encode(), seed=request.seed, ignored_phrases=ignored
+                png=request.prompt.encode() or b"anything",
+                seed=request.seed,
+                ignored_phrases=ignored,
             )
             yield pb.GenerateImageResponse(image=image)
         except asyncio.CancelledError:

@@ -12,6 +12,7 @@ from kuchipaku.client import Client
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku_contract import LIMITS
 from kuchipaku_contract.errors import (
+    AlreadyExistsError,
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
@@ -129,6 +130,40 @@ async def test_mouth_shapes_that_cannot_be_are_refused(client: Client) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         await client.update_character(change, ["defaults"])
     assert caught.value.field == "character.defaults.mouth_overrides.D.weights.mouth_delta"
+
+
+async def test_an_expression_that_there_is_not_is_refused(client: Client) -> None:
+    order = _order(defaults=pb.CharacterDefaults(expression="bamboozled"))
+    with pytest.raises(InvalidArgumentError) as caught:
+        await client.create_character(order)
+    assert caught.value.reason == "EXPRESSION_UNKNOWN"
+    assert caught.value.field == "defaults.expression"
+    name = (await client.create_character(_order())).character.name
+    change = pb.Character(name=name, defaults=order.defaults)
+    with pytest.raises(InvalidArgumentError) as caught:
+        await client.update_character(change, ["defaults.expression"])
+    assert caught.value.field == "character.defaults.expression"
+
+
+async def test_an_id_that_is_taken_costs_no_picture(client: Client, painter: Painter) -> None:
+    await client.create_character(_order(character_id="momo"))
+    with pytest.raises(AlreadyExistsError):
+        await client.create_character(_order("boy", character_id="momo"))
+    assert painter.orders == ["girl"]
+
+
+async def test_whether_a_prompt_is_needed_is_the_models_business(client: Client) -> None:
+    made = await client.create_character(_order(""))
+    assert made.character.origin.prompt == ""
+
+
+async def test_what_is_wrong_with_a_prompt_is_told_by_its_own_name(
+    client: Client, painter: Painter
+) -> None:
+    painter.refused = InvalidArgumentError("Empty.", reason="PROMPT_EMPTY", field="prompt")
+    with pytest.raises(InvalidArgumentError) as caught:
+        await client.create_character(_order(""))
+    assert (caught.value.reason, caught.value.field) == ("PROMPT_EMPTY", "prompt.prompt")
 
 
 async def test_an_update_without_a_mask_changes_everything(client: Client) -> None:

@@ -152,6 +152,44 @@ async def test_a_line_that_is_taken_up_again_is_due_at_once() -> None:
     assert told(clock, line) is None
 
 
+async def test_the_line_behind_one_taken_up_again_follows_what_is_left_of_it() -> None:
+    time = Time()
+    clock = session(time, playback_delay=duration(0.5))
+    first, second = await utterance(resume_offset=duration(4.0)), await utterance()
+    clock.heard(first, SECOND)
+    clock.heard(second, SECOND)
+    # Five seconds long, its last second begins now.
+    clock.ended(first, time.now, 5.0)
+    assert told(clock, second) == pytest.approx(1.0)
+
+
+async def test_a_line_without_frames_takes_no_time() -> None:
+    time = Time()
+    clock = session(time, playback_delay=duration(0.5))
+    first, second, third = [await utterance() for _ in range(3)]
+    clock.heard(first, SECOND)
+    told(clock, first)
+    clock.ended(first, time.now, 3.0)
+    clock.ended(second, 0.0, 2.0)
+    clock.heard(third, SECOND)
+    assert told(clock, third) == pytest.approx(3.5)
+
+
+@pytest.mark.parametrize("timing", [pb.TIMING_SOURCE_PHONES, pb.TIMING_SOURCE_VISEMES])
+async def test_timings_in_batches_leave_the_clock_alone(
+    timing: pb.TimingSource.ValueType,
+) -> None:
+    time = Time()
+    clock = session(time, playback_delay=duration(0.5))
+    line = await utterance(timing=timing)
+    clock.heard(line, 0)
+    clock.listening_live(line, 0.3)
+    told(clock, line)
+    time.now += 1.0
+    clock.heard(line, 0)
+    assert told(clock, line) is None
+
+
 async def test_an_ended_line_is_not_live() -> None:
     clock, line = session(Time()), await utterance()
     clock.heard(line, SECOND)

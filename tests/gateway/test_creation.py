@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class _Sketcher(Painter):
         self, request: imagegen_pb.GenerateImageRequest, context: Any
     ) -> AsyncIterator[imagegen_pb.GenerateImageResponse]:
         self.seeds.append(request.seed)
+        self.at_work.set()
+        await self.may_paint.wait()
         image = imagegen_pb.GeneratedImage(
             png=str(request.seed).encode(), seed=request.seed, canvas_ready=self.canvas_ready
         )
@@ -117,6 +120,28 @@ async def test_a_given_seed_is_the_only_one(client: Client, sketcher: _Sketcher)
     result = await client.create_character(_order(seed=12))
     assert sketcher.seeds == [12]
     assert result.character.origin.seed == 12
+
+
+async def test_a_request_repeated_while_it_is_served_does_the_work_once(
+    client: Client, sketcher: _Sketcher
+) -> None:
+    sketcher.findings = [[_OK], [_OK]]
+    order = _order(seed=12)
+    order.request_id = "once"
+    sketcher.may_paint.clear()
+    first = asyncio.create_task(client.create_character(order))
+    await sketcher.at_work.wait()
+    second = asyncio.create_task(client.create_character(order))
+    # Its turn comes, or does not, before that of a third.
+    third = asyncio.create_task(client.create_character(_order(seed=13)))
+    async with asyncio.timeout(20):
+        while 13 not in sketcher.seeds:
+            sketcher.at_work.clear()
+            await sketcher.at_work.wait()
+    sketcher.may_paint.set()
+    assert await first == await second
+    await third
+    assert sketcher.seeds == [12, 13]
 
 
 async def test_a_drawing_that_is_a_canvas_is_only_checked(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from kuchipaku_contract.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
+    InternalError,
     InvalidArgumentError,
     NotFoundError,
 )
@@ -30,6 +31,7 @@ from kuchipaku_gateway.characters import (
     parse_name,
 )
 from kuchipaku_gateway.files import Files
+from kuchipaku_gateway.settings import GatewaySettings
 from kuchipaku_gateway.store import CharacterStore, Creation, page_token, parse_page_token
 
 
@@ -216,6 +218,78 @@ async def test_a_canvas_lives_as_long_as_someone_has_it(store: CharacterStore) -
         await store.canvas_png("f" * 64)
     with pytest.raises(NotFoundError):
         await store.delete("second", etag="")
+
+
+async def test_records_of_a_later_version_can_be_read(store: CharacterStore) -> None:
+    document = _character(origin=Origin("girl", 7, "m")).to_json()
+    document["voice"] = {"speaker": 3}
+    document["origin"]["steps"] = 8
+    assert Character.from_json(document).origin == Origin("girl", 7, "m")
+
+
+async def test_an_unreadable_record_spoils_no_other(tmp_path: Path) -> None:
+    store = CharacterStore(tmp_path.as_uri())
+    await _create(store, _character("first"))
+    (tmp_path / "characters/broken.json").write_bytes(b"{")
+    page = await store.list(size=3, after="", owner="", labels={})
+    assert [character.character_id for character in page.characters] == ["first"]
+    await store.delete("first", etag="")
+    with pytest.raises(InternalError):
+        await store.get("broken")
+
+
+async def test_deleting_reads_no_other_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CharacterStore(tmp_path.as_uri())
+    for number in range(4):
+        await _create(store, _character(f"char-{number}", canvas_sha256=str(number % 2) * 64))
+    seen: list[str] = []
+    read = Files.read
+
+    def noted(self: Files, path: str) -> bytes | None:
+        seen.append(path)
+        return read(self, path)
+
+    monkeypatch.setattr(Files, "read", noted)
+    await store.delete("char-0", etag="")
+    await store.delete("char-2", etag="")
+    assert set(seen) == {"characters/char-0.json", "characters/char-2.json"}
+    assert [path.name for path in (tmp_path / "canvases").glob("*.png")] == ["1" * 64 + ".png"]
+    assert not (tmp_path / "canvases" / ("0" * 64)).exists()
+
+
+async def test_a_canvas_from_before_there_were_marks_is_kept_for_its_characters(
+    tmp_path: Path,
+) -> None:
+    store = CharacterStore(tmp_path.as_uri())
+    await _create(store, _character("first"))
+    (tmp_path / "canvases" / ("f" * 64) / "first").unlink()
+    await _create(store, _character("second"))
+    await store.delete("second", etag="")
+    assert await store.canvas_png("f" * 64) == b"png"
+    (tmp_path / "characters/broken.json").write_bytes(b"{")
+    await store.delete("first", etag="")
+    # Who knows what the unreadable one has.
+    assert await store.canvas_png("f" * 64) == b"png"
+
+
+async def test_the_mark_of_a_creation_cut_short_keeps_nothing(tmp_path: Path) -> None:
+    store = CharacterStore(tmp_path.as_uri())
+    await _create(store, _character("first"))
+    (tmp_path / "canvases" / ("f" * 64) / "never").touch()
+    await store.delete("first", etag="")
+    assert not list((tmp_path / "canvases").iterdir())
+
+
+@pytest.mark.parametrize("name", ["My Projects", "プロジェクト", "50%20"])
+async def test_the_store_lies_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    await _create(CharacterStore(GatewaySettings().store_url), _character())
+    assert (tmp_path / name / "kuchipaku-data/characters/abcd.json").is_file()
 
 
 async def test_lists_are_ordered_filtered_and_paged(store: CharacterStore) -> None:

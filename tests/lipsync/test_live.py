@@ -16,7 +16,7 @@ from kuchipaku_lipsync.intake import AudioLayout
 from kuchipaku_lipsync.live import LiveListener, LiveOptions
 from kuchipaku_lipsync.live.inbox import Inbox
 from kuchipaku_lipsync.live.listener import LiveCue, LiveSummary
-from kuchipaku_lipsync.live.pace import Pace, PaceMeter
+from kuchipaku_lipsync.live.pace import Pace, PaceMeter, seconds_of
 from kuchipaku_lipsync.recognise import RecognitionOptions, Recognizers, recognise
 from kuchipaku_lipsync.recognizers.base import RecognizerName
 from kuchipaku_lipsync.rhubarb import BASIC_SHAPES
@@ -279,6 +279,14 @@ async def _pace(arrivals: list[tuple[float, float]], layout: AudioLayout = LAYOU
 )
 async def test_live_is_told_from_files(arrivals: list[tuple[float, float]], pace: Pace) -> None:
     assert await _pace(arrivals) is pace
+
+
+async def test_looking_into_a_file_waits_for_no_worker(hello_wav: bytes) -> None:
+    """Those are busy with live speech."""
+    assert await seconds_of(hello_wav, 60.0) == pytest.approx(6.38, abs=0.01)
+    assert await seconds_of(hello_wav[: len(hello_wav) // 2], 60.0) == pytest.approx(3.19, abs=0.1)
+    assert await seconds_of(hello_wav, 1.0) == pytest.approx(1.0, abs=0.2)
+    assert await seconds_of(b"not audio", 1.0) == 0.0
 
 
 async def test_files_are_looked_into() -> None:

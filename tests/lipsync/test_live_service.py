@@ -292,6 +292,25 @@ async def test_auto_listens_live_to_audio_that_comes_as_it_plays(
     _check_live_cover([*early, *cues_of(responses)], 1.0)
 
 
+async def test_where_all_live_places_are_taken_auto_listens_to_the_whole(
+    stub: Stub, hello_clip: AudioClip, hello_text: str
+) -> None:
+    live = pb.RecognizeCuesConfig(audio_format=S16, recognizer=LIVE)
+    others = [await _open(stub, live) for _ in range(2)]
+    data = pcm16(hello_clip)
+    call = await _open(stub, pb.RecognizeCuesConfig(audio_format=S16, text=hello_text))
+    for start in range(0, 19_200, 3_200):
+        await call.write(_chunk(data[start : start + 3_200]))
+        # The speed of a microphone; by now it has been found to be one.
+        await asyncio.sleep(0.1)
+    await call.write(_chunk(data[19_200:]))
+    responses = await _rest(call)
+    for other in others:
+        other.cancel()
+    assert responses[-1].summary.recognizer == pb.RECOGNIZER_ALIGNED
+    _check_live_cover(cues_of(responses), 6.38)
+
+
 async def test_auto_listens_live_to_a_file_that_comes_as_it_plays(
     stub: Stub, hello_clip: AudioClip
 ) -> None:

@@ -164,6 +164,34 @@ async def test_a_client_that_leaves_ends_the_program(tmp_path: Path, hello_wav: 
             await asyncio.sleep(0.01)
 
 
+async def test_what_a_killed_worker_leaves_is_removed(tmp_path: Path, hello_wav: bytes) -> None:
+    progress = '{"type": "progress", "value": 0.5}'
+    file = tmp_path / "arguments"
+    program = _script(tmp_path, f"echo \"$@\" > {file}\necho '{progress}' >&2\nexec sleep 50")
+    settings = LipsyncSettings(
+        address=f"unix:{tmp_path}/s",
+        metrics_address=None,
+        workers=1,
+        preload=False,
+        rhubarb_path=program,
+    )
+    config = pb.RecognizeCuesConfig(recognizer=pb.RECOGNIZER_RHUBARB)
+    folders: list[Path] = []
+    async with serving(settings, build) as address, connect(address) as peer:
+        stub = pb_grpc.LipsyncServiceStub(peer.channel)
+        for _ in range(2):
+            call = stub.RecognizeCues(iter(requests(config, hello_wav)))
+            async for response in call:
+                if response.HasField("progress"):
+                    break
+            call.cancel()
+            folders.append(Path(file.read_text().split()[-1]).parent)
+        # The second call has had the worker that replaced the first one's.
+        assert folders[0] != folders[1]
+        assert not folders[0].exists()
+    assert not folders[1].exists()
+
+
 def _runs(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0]

@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import statistics
 import wave
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kuchipaku.client import Client
+from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
+from kuchipaku.imagegen.v1 import imagegen_service_pb2 as imagegen_pb
 from kuchipaku.loadtest.cast import (
     CROWD_CHARACTERS,
     CROWD_LINES_EACH,
     begin_times,
+    characters_for,
     make_lines,
     roles,
 )
 from kuchipaku.loadtest.plan import LoadPlan, Mix
 from kuchipaku.loadtest.record import Role
 from kuchipaku.loadtest.speech import RATE_HERTZ, Line, RecordedSpeech, sentence, speech_for
+from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_gateway.service import build
+from kuchipaku_gateway.settings import GatewaySettings
+from kuchipaku_runtime import ServiceSettings, serving
+from tests.gateway.painters import Painter
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class Moody(Painter):
+    """Paints no boys."""
+
+    async def GenerateImage(  # noqa: N802 - the protocol's name
+        self, request: imagegen_pb.GenerateImageRequest, context: Any
+    ) -> AsyncIterator[imagegen_pb.GenerateImageResponse]:
+        if "boy" in request.prompt:
+            raise InvalidArgumentError("No boys.", reason="PROMPT_BLOCKED", field="prompt")
+        async for answer in super().GenerateImage(request, context):
+            yield answer
 
 
 class Numbers:
@@ -81,6 +105,33 @@ def test_roles_come_in_their_proportions() -> None:
     assert (chosen.count(Role.SLOW_READER), chosen.count(Role.PLAIN)) == (2, 6)
     assert roles(LoadPlan("", interrupters=0.5), 8).count(Role.INTERRUPTER) == 4
     assert set(roles(LoadPlan(""), 8)) == {Role.PLAIN}
+
+
+async def test_where_one_character_fails_the_others_are_removed(tmp_path: Path) -> None:
+    painter = Moody()
+    painter.may_paint.clear()
+    imagegen = ServiceSettings(address=f"unix:{tmp_path}/imagegen.sock")
+    async with serving(imagegen, painter.build) as imagegen_address:
+        settings = GatewaySettings(
+            address=f"unix:{tmp_path}/gateway.sock",
+            imagegen_address=imagegen_address,
+            store_url=f"file://{tmp_path}/store",
+        )
+        async with serving(settings, build) as address, Client(address) as client:
+
+            async def prepare() -> None:
+                async with characters_for(LoadPlan(address, mix=Mix.CROWD), 2):
+                    raise AssertionError("one character failed")
+
+            preparing = asyncio.create_task(prepare())
+            # The boy is refused at once, the girl is still being painted.
+            done, _ = await asyncio.wait({preparing}, timeout=0.5)
+            assert not done
+            painter.may_paint.set()
+            with pytest.raises(InvalidArgumentError, match="boys"):
+                await preparing
+            request = gateway.ListCharactersRequest()
+            assert not [character async for character in client.list_characters(request)]
 
 
 def test_recordings_come_with_their_text_and_again_at_other_speeds(tmp_path: Path) -> None:

@@ -91,6 +91,16 @@ async def test_nothing_is_found_where_nothing_is_served() -> None:
     assert (found.sessions, tried) == (0, [1])
 
 
+async def test_who_is_refused_is_not_served() -> None:
+    async def measure(sessions: int) -> Result:
+        """Ten are let in, and all of them are served well."""
+        served = result(min(sessions, 10), 0.0)
+        refused = max(0, sessions - 10)
+        return replace(served, figures=replace(served.figures, refused=refused))
+
+    assert (await search(measure, most=40)).sessions == 10
+
+
 async def test_a_number_that_fails_a_verification_is_given_up() -> None:
     measure, tried = served_up_to(4, unlucky=lambda run: run == 8)
     # 1 2 4 8(no) 6(no) 5(no), then 4 4(unlucky), and 3 three times.

@@ -192,3 +192,15 @@ def test_canvas_hash_is_of_the_pixels():
     changed = pixels.copy()
     changed[0, 0, 0] ^= 1
     assert canvas_hash(changed) != canvas_hash(pixels)
+
+
+@pytest.mark.parametrize("filler", [b"\xff", b"\xff\xd0"], ids=["fill bytes", "empty segments"])
+def test_a_size_hidden_far_behind_is_not_looked_for(filler):
+    """Looking would hold up whoever looks: as many steps as there are bytes."""
+    image = Image.fromarray(sample(70, 200)).convert("RGB")
+    data = saved(image, "JPEG")
+    near = data[:2] + filler * 100 + data[2:]
+    assert check_picture(near).width == 200
+    with pytest.raises(InvalidArgumentError) as caught:
+        check_picture(data[:2] + b"\xff" + filler * 500_000 + data[2:])
+    assert caught.value.reason == "IMAGE_NOT_DECODABLE"

@@ -172,3 +172,11 @@ def test_an_empty_key_file_does_not_open_the_door(tmp_path):
     file.write_text("# none yet\n")
     with pytest.raises(ValueError, match="no API key"):
         ApiKeys.from_settings(ProbeSettings(api_keys_file=file))
+
+
+def test_short_keys_in_a_file_are_refused_without_telling_them(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text(f"{KEY}\nshort-key\n")
+    with pytest.raises(ValueError, match="16 characters") as caught:
+        ApiKeys.from_settings(ProbeSettings(api_keys_file=file))
+    assert "short-key" not in str(caught.value)

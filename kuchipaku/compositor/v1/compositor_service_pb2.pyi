@@ -139,7 +139,7 @@ class ComposeVideoConfig(_message.Message):
 
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat:
-        """Format of the audio that will be sent. Unset: a silent film."""
+        """Format of the audio that will be sent; where none comes, there is silence. Unset: a film without a sound track."""
 
     @_builtins.property
     def background(self) -> Global___Background:

@@ -685,7 +685,7 @@ class SpeakRequest(_message.Message):
 
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioChunk:
-        """Speech. The frames' offsets count from its first sample."""
+        """Speech, at most ten minutes of it in an utterance with frames. The frames' offsets count from its first sample."""
 
     @_builtins.property
     def cues(self) -> _cue_pb2.CueBatch:
@@ -1087,7 +1087,9 @@ class RenderVideoConfig(_message.Message):
     recognizer: _lipsync_service_pb2.Recognizer.ValueType
     container: _compositor_service_pb2.VideoContainer.ValueType
     width_px: _builtins.int
-    """Size of the video, 128-1024; 0 means the crop's."""
+    """Size of the video, 128-1024 each, in the crop's aspect ratio. A side that is 0 follows from the other one;
+    both: the crop's size.
+    """
     height_px: _builtins.int
     quality: _builtins.int
     """See ComposeVideoConfig."""

@@ -161,7 +161,9 @@ class FrameFormat(_message.Message):
     QUALITY_FIELD_NUMBER: _builtins.int
     encoding: Global___FrameEncoding.ValueType
     width_px: _builtins.int
-    """Output size, 128-1024 each; 0 means the crop's size. The aspect ratio must be the crop's."""
+    """Output size, 128-1024 each, in the crop's aspect ratio. A side that is 0 follows from the other one; both:
+    the crop's size.
+    """
     height_px: _builtins.int
     alpha_mode: Global___AlphaMode.ValueType
     keyframe_interval: _builtins.int

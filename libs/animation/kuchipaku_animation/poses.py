@@ -6,7 +6,8 @@ are the character's own. Neutral is zero everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -87,14 +88,16 @@ VOWEL_SLICE: Final = slice(26, 32)
 """The mouth-opening parameters, ``VOWEL_NAMES``."""
 
 
+@cache
 def pose_minimum() -> PoseArray:
-    """Lowest value of each parameter, shape (45,)."""
-    return np.array([low for low, _ in PARAMETER_RANGES], dtype=np.float32)
+    """Lowest value of each parameter, shape (45,); read-only."""
+    return _read_only([low for low, _ in PARAMETER_RANGES])
 
 
+@cache
 def pose_maximum() -> PoseArray:
-    """Highest value of each parameter, shape (45,)."""
-    return np.array([high for _, high in PARAMETER_RANGES], dtype=np.float32)
+    """Highest value of each parameter, shape (45,); read-only."""
+    return _read_only([high for _, high in PARAMETER_RANGES])
 
 
 def neutral_pose() -> PoseArray:
@@ -118,6 +121,12 @@ def pose_from(values: Mapping[str, float]) -> PoseArray:
             pose[PARAMETER_INDEX[f"{name}_left"]] = value
             pose[PARAMETER_INDEX[f"{name}_right"]] = value
     return pose
+
+
+def _read_only(values: Sequence[float]) -> PoseArray:
+    array = np.array(values, dtype=np.float32)
+    array.flags.writeable = False
+    return array
 
 
 def mouth_opening(poses: PoseArray) -> PoseArray:

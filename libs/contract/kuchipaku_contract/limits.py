@@ -52,6 +52,7 @@ class Limits:
     max_audio_channels: int = _limit(32, "channels", "channels of audio sent in")
 
     # Text
+    max_language_chars: int = _limit(64, "characters", "tag of a language")
     max_prompt_chars: int = _limit(1_000, "characters", "prompt of a generated picture")
     max_text_chars: int = _limit(20_000, "characters", "text of one utterance")
 

@@ -12,6 +12,9 @@ from enum import StrEnum
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Frame headers of every JPEG process; C4, C8 and CC are tables in the same range of codes.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Segments and fill bytes before the size. Cameras write some dozens; a file of nothing else would
+# take seconds.
+_MAX_JPEG_STEPS = 10_000
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
@@ -71,8 +74,8 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     position = 2
-    while position + 9 <= len(data):
-        if data[position] != 0xFF:
+    for _ in range(_MAX_JPEG_STEPS):
+        if position + 9 > len(data) or data[position] != 0xFF:
             return 0, 0
         marker = data[position + 1]
         if marker == 0xFF:

@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 
 from kuchipaku_contract import UnauthenticatedError
-from kuchipaku_runtime.settings import ChannelSettings, ServiceSettings
+from kuchipaku_runtime.settings import MIN_API_KEY_CHARS, ChannelSettings, ServiceSettings
 
 Metadata = Iterable[tuple[str, str | bytes]]
 
@@ -50,7 +50,7 @@ class ApiKeys:
         """Gather the keys of the settings and of their file.
 
         Raises OSError when the file cannot be read and ValueError when it holds no key, since
-        an empty file must not open the door.
+        an empty file must not open the door, or one that is too short.
         """
         keys = [key.get_secret_value() for key in settings.api_keys]
         if settings.api_keys_file is not None:
@@ -58,6 +58,11 @@ class ApiKeys:
             from_file = [line.strip() for line in lines if line.strip() and line.strip()[0] != "#"]
             if not from_file:
                 raise ValueError(f"no API key in {settings.api_keys_file}")
+            if any(len(key) < MIN_API_KEY_CHARS for key in from_file):
+                raise ValueError(
+                    f"an API key in {settings.api_keys_file} has less than "
+                    f"{MIN_API_KEY_CHARS} characters"
+                )
             keys += from_file
         return cls(keys)
 

@@ -26,7 +26,7 @@ from kuchipaku_runtime.address import Address
 
 _REDACTED = "**********"
 _PREFIX = "KUCHIPAKU_"
-_MIN_API_KEY_CHARS = 16
+MIN_API_KEY_CHARS = 16
 
 
 def service_config(service: str) -> SettingsConfigDict:
@@ -221,8 +221,8 @@ class ServiceSettings(BaseSettings):
     @field_validator("api_keys")
     @classmethod
     def _keys_are_long(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if any(len(key.get_secret_value()) < _MIN_API_KEY_CHARS for key in value):
-            raise ValueError(f"an API key has at least {_MIN_API_KEY_CHARS} characters")
+        if any(len(key.get_secret_value()) < MIN_API_KEY_CHARS for key in value):
+            raise ValueError(f"an API key has at least {MIN_API_KEY_CHARS} characters")
         return value
 
     @field_validator("address", "metrics_address")

@@ -78,6 +78,7 @@ class Composition:
             reference_window_bytes=frames.reference_window_bytes,
         )
         self._soundtrack = _open_soundtrack(options)
+        self._sound_came = False
         self._encoder = open_encoder(
             options.container,
             VideoOptions(
@@ -127,17 +128,21 @@ class Composition:
                 field="audio",
             )
         self._check_cancelled()
+        self._sound_came = self._sound_came or bool(data)
         self._film.add_samples(self._soundtrack.push(data))
 
     def finish(self) -> FilmSummary:
-        """Complete the file; `take` then gives the rest of it."""
-        if self._soundtrack is not None:
+        """Complete the file; `take` then gives the rest of it.
+
+        Where none of the announced audio has come, the video is silent.
+        """
+        if self._soundtrack is not None and self._sound_came:
             rest = self._soundtrack.finish()
             for start in range(0, len(rest), _SAMPLES_PIECE):
                 self._check_cancelled()
                 self._film.add_samples(np.asarray(rest[start : start + _SAMPLES_PIECE]))
         self._check_cancelled()
-        summary = self._film.finish()
+        summary = self._film.finish(silent=self._has_sound and not self._sound_came)
         self._encoder.finish(self._check_cancelled)
         return summary
 

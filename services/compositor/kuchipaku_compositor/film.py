@@ -86,8 +86,11 @@ class Film:
             raise self._too_long()
         self._encoder.add_samples(samples)
 
-    def finish(self) -> FilmSummary:
-        """Fill up the shorter of frames and sound. Raises FRAMES_MISSING without any frame."""
+    def finish(self, *, silent: bool = False) -> FilmSummary:
+        """Fill up the shorter of frames and sound; ``silent`` means silence where no sound came.
+
+        Raises FRAMES_MISSING without any frame.
+        """
         if self._last is None:
             raise InvalidArgumentError(
                 "No frame was sent.", reason="FRAMES_MISSING", field="frames"
@@ -95,7 +98,7 @@ class Film:
         audio_frames = self._sample_count * self._frame_rate / SAMPLE_RATE
         self._hold_until(math.ceil(audio_frames - _FRAME_SLACK), self._last)
         duration = self._frame_count / self._frame_rate
-        if self._sample_count:
+        if self._sample_count or silent:
             self._add_silence(round(duration * SAMPLE_RATE) - self._sample_count)
         return FilmSummary(self._frame_count, float(duration))
 

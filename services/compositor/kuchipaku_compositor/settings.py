@@ -29,12 +29,12 @@ class CompositorSettings(ServiceSettings):
         description="Jobs that wait for a free place before further ones are refused.",
     )
     input_timeout_s: float = Field(
-        default=300.0,
+        default=1200.0,
         gt=0,
         le=3600,
         description="Longest wait for the next message of a call, which holds a place meanwhile. "
-        "The gateway sends frames once speech is recognised: longer than that may take, the "
-        "recogniser's queue included.",
+        "The gateway sends frames once speech is recognised: longer than the lip sync service's "
+        "time limit, and than a wait in its queue.",
     )
     encoder_threads: int = Field(
         default=2,

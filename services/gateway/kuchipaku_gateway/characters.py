@@ -7,10 +7,11 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from kuchipaku_animation.expressions import EXPRESSIONS
 from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
 
@@ -67,19 +68,27 @@ class Character:
         """A JSON-ready form that `from_json` reads back."""
         document = asdict(self)
         document["labels"] = dict(self.labels)
+        if not self.mouth:
+            # Services that know nothing of mouths can then read the record.
+            del document["mouth"]
         document["create_time"] = self.create_time.isoformat()
         document["update_time"] = self.update_time.isoformat()
         return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Character:
-        """Read what `to_json` wrote."""
-        values = dict(document)
+        """Read what `to_json` wrote, here or in a later version: fields not known are left out."""
+        values = _known(cls, document)
         origin = values.get("origin")
-        values["origin"] = Origin(**origin) if origin else None
+        values["origin"] = Origin(**_known(Origin, origin)) if origin else None
         for key in ("create_time", "update_time"):
             values[key] = datetime.fromisoformat(values[key])
         return cls(**values)
+
+
+def _known(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:
+    names = {known.name for known in fields(kind)}
+    return {key: value for key, value in document.items() if key in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,17 @@ def check_id(character_id: str) -> None:
             "begins nor ends with a hyphen.",
             reason="CHARACTER_ID_INVALID",
             field="character_id",
+        )
+
+
+def check_expression(expression: str, field_path: str) -> None:
+    """Raise `InvalidArgumentError` for an expression that there is not; empty means neutral."""
+    if expression and expression not in EXPRESSIONS:
+        raise InvalidArgumentError(
+            f"Unknown expression {expression!r}; known are {', '.join(EXPRESSIONS)}.",
+            reason="EXPRESSION_UNKNOWN",
+            field=field_path,
+            expression=expression,
         )
 
 

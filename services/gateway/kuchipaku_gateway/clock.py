@@ -13,7 +13,7 @@ from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
 from kuchipaku.type.v1 import audio_pb2, session_pb2
 from kuchipaku_contract.errors import InvalidArgumentError
 
-from .utterance import Utterance
+from .utterance import Utterance, listens
 
 _DEFAULT_LEAD_S = 0.1
 _MAX_PLAYBACK_DELAY_S = 10.0
@@ -64,9 +64,11 @@ class SessionClock:
     def listening_live(self, utterance: Utterance, delay_s: float) -> None:
         """Speech that is recognised as it comes is due so much later, unless the client says.
 
-        Of coded audio nobody here knows which part of the speech it holds.
+        Of coded audio nobody here knows which part of the speech it holds, and timings are known
+        as a whole.
         """
-        if not utterance.input_ended and self._bytes_per_s:
+        is_raw = listens(utterance.spec.timing) and self._bytes_per_s
+        if is_raw and not utterance.input_ended:
             utterance.live_delay_s = delay_s
 
     def start_of(self, utterance: Utterance) -> float | None:
@@ -98,10 +100,19 @@ class SessionClock:
                     await interrupted.wait()
 
     def ended(self, utterance: Utterance, first_frame_at: float, duration_s: float) -> None:
-        """An utterance has been drawn: it is over when its clock says."""
-        # By default its first frame was due when the line before had ended, however early it came.
-        start = utterance.starts_at or max(first_frame_at, self._free_at)
-        self._free_at = 0.0 if utterance.feed.interrupted.is_set() else start + duration_s
+        """An utterance has been drawn: it is over when its clock says.
+
+        `first_frame_at` is 0 where no frame came; `duration_s` counts from the offset 0.
+        """
+        start = utterance.starts_at
+        if utterance.feed.interrupted.is_set():
+            self._free_at = 0.0
+        elif start is not None:
+            self._free_at = start + duration_s
+        elif first_frame_at:
+            # By default it was due when the line before had ended, however early it came.
+            left_out_s = seconds_of(utterance.spec.resume_offset)
+            self._free_at = max(first_frame_at, self._free_at) + duration_s - left_out_s
 
 
 def now() -> float:

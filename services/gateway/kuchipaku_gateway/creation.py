@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakValueDictionary
 
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.imagegen.v1 import imagegen_service_pb2 as imagegen_pb
-from kuchipaku_contract.errors import InternalError, InvalidArgumentError
+from kuchipaku_contract.errors import InternalError, InvalidArgumentError, KuchipakuError
 from kuchipaku_contract.limits import LIMITS, MIB
 
-from .characters import Character, Origin, RequestMark, check_id, check_metadata, new_id
+from .characters import (
+    Character,
+    Origin,
+    RequestMark,
+    check_expression,
+    check_id,
+    check_metadata,
+    new_id,
+)
 from .convert import to_message
 from .mouth import mouth_of
 from .peers import Context, Peers, translated
@@ -55,20 +65,43 @@ class CharacterMaker:
         """Use these services and this store."""
         self._peers = peers
         self._store = store
+        # A lock is there as long as somebody holds it or waits for it.
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def create(
         self, request: pb.CreateCharacterRequest, context: Context
     ) -> AsyncGenerator[pb.CreateCharacterResponse]:
         """Yield progress, then the result.
 
-        Raises what the request's faults and the services behind call for.
+        Who repeats a request waits until the first one is done. Raises what the request's faults
+        and the services behind call for.
         """
         _check(request)
         mark = _mark_of(request)
-        earlier = await self._store.created_by(mark) if mark else None
-        if earlier is not None:
-            yield _result(earlier)
+        async with self._in_turn(mark):
+            earlier = await self._store.created_by(mark) if mark else None
+            if earlier is not None:
+                yield _result(earlier)
+                return
+            if request.character_id:
+                await self._store.check_free(request.character_id)
+            async with aclosing(self._make(request, mark, context)) as answers:
+                async for answer in answers:
+                    yield answer
+
+    @asynccontextmanager
+    async def _in_turn(self, mark: RequestMark | None) -> AsyncIterator[None]:
+        """One at a time of those with the same request id: the others get what it made."""
+        if mark is None:
+            yield
             return
+        lock = self._making.setdefault(mark.key, asyncio.Lock())
+        async with lock:
+            yield
+
+    async def _make(
+        self, request: pb.CreateCharacterRequest, mark: RequestMark | None, context: Context
+    ) -> AsyncGenerator[pb.CreateCharacterResponse]:
         picture = _Picture(png=request.image.image)
         async with aclosing(self._prepare(request, picture, context)) as steps:
             async for stage, fraction in steps:
@@ -125,7 +158,7 @@ class CharacterMaker:
             seed=seed,
         )
         model = source.model
-        with translated("imagegen"):
+        with _our_fields(), translated("imagegen"):
             options = self._peers.connection.options(context)
             call = self._peers.imagegen.GenerateImage(request, **options)
             try:
@@ -180,10 +213,6 @@ def _check(request: pb.CreateCharacterRequest) -> None:
             field="image.image",
             limit=LIMITS.max_image_bytes,
         )
-    if source == "prompt" and not request.prompt.prompt.strip():
-        raise InvalidArgumentError(
-            "The prompt is empty.", reason="PROMPT_EMPTY", field="prompt.prompt"
-        )
     if request.character_id:
         check_id(request.character_id)
     if len(request.request_id) > LIMITS.max_request_id_chars:
@@ -194,6 +223,18 @@ def _check(request: pb.CreateCharacterRequest) -> None:
         )
     check_metadata(request.display_name, request.owner, request.labels)
     mouth_of(request.defaults.mouth_overrides, at=_MOUTH)
+    check_expression(request.defaults.expression, "defaults.expression")
+
+
+@contextmanager
+def _our_fields() -> Iterator[None]:
+    """Raise what is wrong with an order of pictures under the fields that it was made from."""
+    try:
+        yield
+    except KuchipakuError as error:
+        if error.field:
+            error.field = f"prompt.{error.field}"
+        raise
 
 
 def _character_from(

@@ -35,6 +35,10 @@ class Room:
             )
         self._used += count
 
+    def force(self, count: int) -> None:
+        """Take a few bytes, whether they fit or not."""
+        self._used += count
+
     def give_back(self, count: int) -> None:
         """What was taken has moved on."""
         self._used -= count
@@ -52,13 +56,17 @@ class Feed:
         self._open = True
         self.interrupted = asyncio.Event()
 
+    def hold(self, count: int) -> None:
+        """Take room until the utterance is closed. Raises like `Room.take`."""
+        self._take(count)
+
     def add_audio(self, data: bytes) -> None:
         """The next piece of audio. Raises like `Room.take`."""
         self.add_speech(lipsync_pb.RecognizeCuesRequest(audio=audio_pb2.AudioChunk(data=data)))
 
     def add_speech(self, message: lipsync_pb.RecognizeCuesRequest) -> None:
         """Audio or timings for lip sync. Raises like `Room.take`."""
-        if self._open:
+        if self._is_wanted:
             self._take(_size(message))
             self._speech.put_nowait(message)
 
@@ -68,7 +76,7 @@ class Feed:
 
     def add(self, message: pose_pb.AnimateRequest) -> None:
         """A message for the pose stream. Raises like `Room.take`."""
-        if self._open:
+        if self._is_wanted:
             self._take(message.ByteSize())
             self._messages.put_nowait(message)
 
@@ -77,9 +85,17 @@ class Feed:
         self._messages.put_nowait(None)
 
     def interrupt(self) -> None:
-        """Stop the utterance as soon as possible."""
+        """Stop the utterance as soon as possible: what comes after this is dropped.
+
+        To the pose service it would belong to no utterance. Needs no room.
+        """
+        if not self._is_wanted:
+            return
         self.interrupted.set()
-        self.add(pose_pb.AnimateRequest(interrupt=session_pb2.Interrupt()))
+        message = pose_pb.AnimateRequest(interrupt=session_pb2.Interrupt())
+        self._room.force(message.ByteSize())
+        self._held += message.ByteSize()
+        self._messages.put_nowait(message)
 
     async def speech(self) -> AsyncIterator[lipsync_pb.RecognizeCuesRequest]:
         """What lip sync gets, until its end."""
@@ -98,6 +114,10 @@ class Feed:
         self._open = False
         self._room.give_back(self._held)
         self._held = 0
+
+    @property
+    def _is_wanted(self) -> bool:
+        return self._open and not self.interrupted.is_set()
 
     def _take(self, count: int) -> None:
         self._room.take(count)

@@ -61,6 +61,18 @@ class Files:
         names = (path.rsplit("/", 1)[-1] for path in paths)
         yield from sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix))
 
+    def has_any(self, folder: str) -> bool:
+        """Whether a folder holds files."""
+        return any(True for _ in self.names(folder, ""))
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder with the files in it."""
+        for name in self.names(folder, ""):
+            self.remove(f"{folder}/{name}")
+        if isinstance(self._fs, LocalFileSystem):  # elsewhere a folder is there as its files are
+            with suppress(OSError):
+                Path(self._full(folder)).rmdir()
+
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.type.v1 import cue_pb2
+from kuchipaku_contract.errors import ResourceExhaustedError, UnavailableError
 
 from .calls import PeerStream, patiently
 from .feed import Feed
@@ -40,19 +42,25 @@ class Listening:
     @classmethod
     async def open(cls, scope: Scope, config: lipsync_pb.RecognizeCuesConfig) -> Listening:
         """Have the service accept the work."""
+        return await patiently(lambda: cls._attempt(scope, config), scope.patience_s)
+
+    @classmethod
+    async def check(cls, scope: Scope, config: lipsync_pb.RecognizeCuesConfig) -> None:
+        """Raise what the service finds wrong with a config; nothing if it has no time to look."""
+        with suppress(ResourceExhaustedError, UnavailableError):
+            (await cls._attempt(scope, config)).cancel()
+
+    @classmethod
+    async def _attempt(cls, scope: Scope, config: lipsync_pb.RecognizeCuesConfig) -> Listening:
         peers = scope.peers
-
-        async def attempt() -> Listening:
-            call = peers.lipsync.RecognizeCues(**peers.connection.options(scope.context))
-            stream: _Stream = PeerStream("lipsync", call, lipsync_pb.RecognizeCuesResponse)
-            try:
-                request = lipsync_pb.RecognizeCuesRequest(config=config)
-                return cls(stream, (await stream.first(request)).started)
-            except BaseException:
-                stream.cancel()
-                raise
-
-        return await patiently(attempt, scope.patience_s)
+        call = peers.lipsync.RecognizeCues(**peers.connection.options(scope.context))
+        stream: _Stream = PeerStream("lipsync", call, lipsync_pb.RecognizeCuesResponse)
+        try:
+            request = lipsync_pb.RecognizeCuesRequest(config=config)
+            return cls(stream, (await stream.first(request)).started)
+        except BaseException:
+            stream.cancel()
+            raise
 
     async def run(
         self,

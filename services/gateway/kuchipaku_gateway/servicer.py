@@ -18,7 +18,7 @@ from kuchipaku_contract.streams import RequestT, take_config
 from kuchipaku_runtime import Admission
 from kuchipaku_runtime.tracing import Tracer
 
-from .characters import Character, check_metadata, parse_name
+from .characters import Character, check_expression, check_metadata, parse_name
 from .convert import to_message
 from .creation import CharacterMaker
 from .film import Film
@@ -114,6 +114,8 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
         def change(present: Character) -> Character:
             changed = _merged(present, sent, mask)
             check_metadata(changed.display_name, changed.owner, changed.labels, at="character.")
+            if changed.expression != present.expression:
+                check_expression(changed.expression, "character.defaults.expression")
             return changed
 
         stored = await self._store.update(character_id, change, etag=sent.etag)

@@ -29,7 +29,14 @@ from .mouth import animation_of
 from .scope import Scope
 from .statistics import add_statistics
 from .streams import Send, together
-from .utterance import Utterance, check_utterance, recognize_config, timing_input
+from .utterance import (
+    Utterance,
+    check_duration,
+    check_initial_credit,
+    check_utterance,
+    recognize_config,
+    timing_input,
+)
 
 # While one utterance is spoken the next one is listened to, so that no pause is heard between them.
 _LISTENED_TO = 2
@@ -57,7 +64,8 @@ class SpeakSession:
         scope: Scope,
         options: SessionOptions,
     ) -> None:
-        """Serve the call of `scope`. Raises like `SessionClock`."""
+        """Serve the call of `scope`. Raises like `SessionClock`, and CREDIT_OUT_OF_RANGE."""
+        check_initial_credit(config)
         self._config = config
         self._character = character
         self._scope = scope
@@ -96,10 +104,11 @@ class SpeakSession:
         await send(pb.SpeakResponse(statistics=self._statistics))
 
     async def _announce(self) -> None:
-        """Have the pose service check config and canvas, and tell what is in effect."""
+        """Have the services behind check config and canvas, and tell what is in effect."""
         effective = pb.SpeakConfig()
         effective.CopyFrom(self._config)
         started = pb.SpeakStarted(config=effective, character=to_message(self._character))
+        await Listening.check(self._scope, recognize_config(self._config, pb.SpeakUtterance()))
         if not self._config.frames_disabled:
             animate = self._animate_config(self._config.animation)
             drawing = await Drawing.open(self._scope, animate)
@@ -161,13 +170,16 @@ class SpeakSession:
                 field="utterance.utterance_id",
                 utterance_id=spec.utterance_id,
             )
+        # However many wait for their turn, what they say of themselves counts.
+        feed = Feed(self._room)
+        feed.hold(spec.ByteSize())
         self._names.add(spec.utterance_id)
         span = self._options.tracer.start(
             "utterance",
             link=current_traceparent(),
             attributes={"kuchipaku.utterance_id": spec.utterance_id},
         )
-        self._latest = Utterance(spec, Feed(self._room), span=span)
+        self._latest = Utterance(spec, feed, span=span)
         self._unfinished.append(self._latest)
         self._to_hear.put_nowait(self._latest)
         self._to_speak.put_nowait(self._latest)
@@ -177,11 +189,19 @@ class SpeakSession:
             self._latest.end(session_pb2.UtteranceEnd())
 
     def _interrupt(self, interrupt: session_pb2.Interrupt) -> None:
-        names = [utterance.name for utterance in self._unfinished]
-        if interrupt.utterance_id and interrupt.utterance_id not in names:
+        chosen = [
+            index
+            for index, utterance in enumerate(self._unfinished)
+            if (
+                utterance.name == interrupt.utterance_id
+                if interrupt.utterance_id
+                # One that was interrupted before stays here until its summary has been sent.
+                else not utterance.feed.interrupted.is_set()
+            )
+        ]
+        if not chosen:
             return
-        first = names.index(interrupt.utterance_id) if interrupt.utterance_id else 0
-        behind = self._unfinished[first:]
+        behind = self._unfinished[chosen[0] :]
         for utterance in behind if interrupt.queued_too else behind[:1]:
             utterance.feed.interrupt()
         self._credited.set()
@@ -232,14 +252,19 @@ class SpeakSession:
         async def pass_on(cues: cue_pb2.CueBatch) -> None:
             self._clock.listening_live(utterance, latency_s + self._look_ahead_s)
             self._tell_clock(utterance)
+            if cues.cues and draws:
+                check_duration(cues.cues[-1].end_offset)
             batch = pb.SpeakCues(utterance_id=utterance.name, cues=cues.cues)
             await self._emit(pb.SpeakResponse(cues=batch))
             utterance.feed.add(pose_pb.AnimateRequest(cues=cues))
 
+        draws = not self._config.frames_disabled
         config = recognize_config(self._config, utterance.spec)
         listening = await Listening.open(self._scope, config)
         latency_s = seconds_of(listening.started.config.live_latency)
         heard = await listening.run(utterance.feed, pass_on)
+        if draws:
+            check_duration(heard.summary.duration)
         end = utterance.end_after(heard.summary)
         utterance.feed.add(pose_pb.AnimateRequest(utterance_end=end))
         return heard
@@ -272,11 +297,13 @@ class SpeakSession:
     async def _draw(self, utterance: Utterance) -> Drawn | None:
         """Draw one utterance; None where nothing is to be drawn."""
         interrupted = utterance.feed.interrupted
+        if self._config.frames_disabled:
+            return None
         while self._credit == 0 and not interrupted.is_set():
             self._credited.clear()
             await self._credited.wait()
         await self._clock.turn(interrupted)
-        if interrupted.is_set() or self._config.frames_disabled:
+        if interrupted.is_set():
             return None
         spec = utterance.spec
         animation = spec.animation if spec.HasField("animation") else self._config.animation
@@ -298,11 +325,12 @@ class SpeakSession:
         async def on_frames(frames: frame_pb2.FrameBatch) -> None:
             nonlocal begun_at
             begun_at = begun_at or now()
+            if interrupted.is_set():
+                return
             if self._credit is not None:
                 self._credit = max(0, self._credit - len(frames.frames))
-            if not interrupted.is_set():
-                await self._emit(pb.SpeakResponse(frames=frames))
-                watch.passed_on(frames)
+            await self._emit(pb.SpeakResponse(frames=frames))
+            watch.passed_on(frames)
 
         drawn = await drawing.run(start, utterance.feed, self._on_started, on_frames, clock)
         watch.ended(interrupted=interrupted.is_set())

@@ -5,14 +5,15 @@ Layout below the root::
     characters/{id}.json        one record a character
     requests/{key}.json         what a request with an id made, for its repetitions
     canvases/{sha256}.png       shared by all characters with these pixels
+    canvases/{sha256}/{id}      empty: one of those characters. Canvases of older versions have none
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ from .characters import Character, RequestMark
 from .files import Files
 
 T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,10 @@ class CharacterStore:
         Raises `InvalidArgumentError` where its id belonged to a request for something else.
         """
         return await asyncio.to_thread(self._created_by, request)
+
+    async def check_free(self, character_id: str) -> None:
+        """Raise `AlreadyExistsError` if the id is taken."""
+        await asyncio.to_thread(self._check_free, character_id)
 
     async def get(self, character_id: str) -> Character:
         """The character of that id. Raises `NotFoundError`."""
@@ -142,16 +149,11 @@ class CharacterStore:
         if request is not None and (earlier := self._created_by(request)):
             return earlier
         character = new.character
-        if self._files.exists(_record_path(character.character_id)):
-            raise AlreadyExistsError(
-                "A character with this id exists.",
-                reason="CHARACTER_EXISTS",
-                field="character_id",
-                character=character.name,
-            )
+        self._check_free(character.character_id)
         key = request.key if request else ""
         stamped = replace(character, request_key=key).stamped(now=datetime.now(UTC), created=True)
         canvas_path = _canvas_path(stamped.canvas_sha256)
+        self._claim_canvas(stamped)
         self._files.write(canvas_path, canvas_png)
         if request is not None:
             # Before the record: should we die between the two, a repetition begins anew instead
@@ -162,6 +164,15 @@ class CharacterStore:
             # A deletion in another gateway saw the canvas before our record was there.
             self._files.write(canvas_path, canvas_png)
         return Creation(stamped, new.notes)
+
+    def _check_free(self, character_id: str) -> None:
+        if self._files.exists(_record_path(character_id)):
+            raise AlreadyExistsError(
+                "A character with this id exists.",
+                reason="CHARACTER_EXISTS",
+                field="character_id",
+                character=f"characters/{character_id}",
+            )
 
     def _write_request(self, request: RequestMark, made: Creation) -> None:
         document = {
@@ -205,14 +216,22 @@ class CharacterStore:
     def _list(self, size: int, after: str, owner: str, labels: Mapping[str, str]) -> Page:
         found: list[Character] = []
         for character_id in self._ids(after):
-            # Deleted between the listing and the reading.
-            with suppress(NotFoundError):
-                character = self._get(character_id)
-                if _matches(character, owner, labels):
-                    found.append(character)
+            character = self._get_if_readable(character_id)
+            if character is not None and _matches(character, owner, labels):
+                found.append(character)
             if len(found) > size:
                 return Page(tuple(found[:size]), found[size - 1].character_id)
         return Page(tuple(found), "")
+
+    def _get_if_readable(self, character_id: str) -> Character | None:
+        """None for one deleted since it was listed, or unreadable: others can do without it."""
+        try:
+            return self._get(character_id)
+        except NotFoundError:
+            return None
+        except InternalError as error:
+            _LOG.error("a record is left out", extra={"character_id": character_id}, exc_info=error)
+            return None
 
     def _update(
         self, character_id: str, change: Callable[[Character], Character], etag: str
@@ -229,14 +248,40 @@ class CharacterStore:
         self._files.remove(_record_path(character_id))
         if character.request_key:
             self._files.remove(_request_path(character.request_key))
-        if not self._in_use(character.canvas_sha256):
-            self._files.remove(_canvas_path(character.canvas_sha256))
+        self._release_canvas(character)
 
-    def _in_use(self, canvas_sha256: str) -> bool:
+    def _claim_canvas(self, character: Character) -> None:
+        """Mark a canvas as this character's, unless it is one without marks."""
+        folder = _uses_folder(character.canvas_sha256)
+        is_new = not self._files.exists(_canvas_path(character.canvas_sha256))
+        if is_new or self._files.has_any(folder):
+            self._files.write(f"{folder}/{character.character_id}", b"")
+
+    def _release_canvas(self, character: Character) -> None:
+        """Remove the canvas of a character that is gone, if it was the last that had it."""
+        sha256 = character.canvas_sha256
+        folder = _uses_folder(sha256)
+        mark = f"{folder}/{character.character_id}"
+        if self._files.exists(mark):
+            self._files.remove(mark)
+            # A creation that was cut short leaves a mark without a record.
+            marks = self._files.names(folder, "")
+            in_use = any(self._files.exists(_record_path(other)) for other in marks)
+        else:
+            in_use = self._is_named_by_a_record(sha256)
+        if not in_use:
+            self._files.remove_folder(folder)
+            self._files.remove(_canvas_path(sha256))
+
+    def _is_named_by_a_record(self, canvas_sha256: str) -> bool:
         for character_id in self._ids(""):
-            with suppress(NotFoundError):
+            try:
                 if self._get(character_id).canvas_sha256 == canvas_sha256:
                     return True
+            except NotFoundError:
+                continue
+            except InternalError:
+                return True  # an unreadable record may name any canvas
         return False
 
     def _ids(self, after: str) -> Iterator[str]:
@@ -254,6 +299,10 @@ def _record_path(character_id: str) -> str:
 
 def _canvas_path(sha256: str) -> str:
     return f"canvases/{sha256}.png"
+
+
+def _uses_folder(sha256: str) -> str:
+    return f"canvases/{sha256}"
 
 
 def _request_path(key: str) -> str:

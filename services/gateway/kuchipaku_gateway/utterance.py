@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
+from google.protobuf.duration_pb2 import Duration
+
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
@@ -150,6 +152,17 @@ def check_text(text: str, field_path: str) -> None:
         )
 
 
+def check_language(language: str, field_path: str) -> None:
+    """Raise `InvalidArgumentError` for what is too long to name a language."""
+    if len(language) > LIMITS.max_language_chars:
+        raise InvalidArgumentError(
+            f"A language's tag has at most {LIMITS.max_language_chars} characters.",
+            reason="LANGUAGE_INVALID",
+            field=field_path,
+            limit=LIMITS.max_language_chars,
+        )
+
+
 def check_utterance(spec: pb.SpeakUtterance, *, frames_disabled: bool) -> None:
     """Raise what is wrong with the beginning of an utterance."""
     if len(spec.utterance_id) > LIMITS.max_utterance_id_chars:
@@ -160,12 +173,36 @@ def check_utterance(spec: pb.SpeakUtterance, *, frames_disabled: bool) -> None:
             limit=LIMITS.max_utterance_id_chars,
         )
     check_text(spec.text, "utterance.text")
+    check_language(spec.language, "utterance.language")
     check_timing(spec.timing, "utterance.timing")
     if frames_disabled and not recognises(spec.timing):
         raise InvalidArgumentError(
             "A session without frames has nothing to do for an utterance whose cues are known.",
             reason="TIMING_SOURCE_MISMATCH",
             field="utterance.timing",
+        )
+
+
+def check_initial_credit(config: pb.SpeakConfig) -> None:
+    """Raise `InvalidArgumentError` for credit that no session may begin with."""
+    if not 0 <= config.initial_credit <= LIMITS.max_frame_credit:
+        raise InvalidArgumentError(
+            f"A session begins with credit for 0-{LIMITS.max_frame_credit} frames.",
+            reason="CREDIT_OUT_OF_RANGE",
+            field="config.initial_credit",
+            limit=LIMITS.max_frame_credit,
+        )
+
+
+def check_duration(duration: Duration) -> None:
+    """Raise `InvalidArgumentError` for speech that is too long to be animated."""
+    limit_s = LIMITS.max_audio_duration_s
+    if duration.ToNanoseconds() > limit_s * 1e9:
+        raise InvalidArgumentError(
+            f"An utterance with frames lasts at most {limit_s:g} s; end it and begin another.",
+            reason="AUDIO_TOO_LONG",
+            field="audio",
+            limit_s=limit_s,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from kuchipaku_lipsync.intake import Audio
 from kuchipaku_lipsync.recognise import (
@@ -21,10 +22,13 @@ _RECOGNIZERS = Recognizers()
 
 
 def prepare_worker(
-    preloaded: Sequence[RecognizerName], rhubarb_path: str = "", time_limit_s: float = 900.0
+    preloaded: Sequence[RecognizerName],
+    rhubarb_path: str = "",
+    time_limit_s: float = 900.0,
+    scratch: Path | None = None,
 ) -> None:
-    """Loads recognisers before the first job."""
-    _RECOGNIZERS.rhubarb = RhubarbProgram(rhubarb_path, time_limit_s)
+    """Loads recognisers before the first job. ``scratch``: see `RhubarbProgram`."""
+    _RECOGNIZERS.rhubarb = RhubarbProgram(rhubarb_path, time_limit_s, scratch)
     _RECOGNIZERS.preload(preloaded)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as pb_grpc
@@ -22,6 +25,7 @@ async def build(context: ServiceContext[LipsyncSettings]) -> Sequence[Service]:
     """Start the workers and assemble the service."""
     settings = context.settings
     preloaded = (RecognizerName.AUTO,) if settings.preload else ()
+    scratch = await context.enter(_scratch())
     pool = await context.enter(
         WorkerPool(
             "recognizer",
@@ -29,7 +33,7 @@ async def build(context: ServiceContext[LipsyncSettings]) -> Sequence[Service]:
             queue_limit=settings.queue_limit,
             time_limit_s=settings.time_limit_s,
             initializer=prepare_worker,
-            initargs=(preloaded, settings.rhubarb_path, settings.time_limit_s),
+            initargs=(preloaded, settings.rhubarb_path, settings.time_limit_s, scratch),
             metrics=context.metrics,
         )
     )
@@ -56,3 +60,10 @@ async def build(context: ServiceContext[LipsyncSettings]) -> Sequence[Service]:
     )
     descriptor = pb.DESCRIPTOR.services_by_name["LipsyncService"]
     return [Service(descriptor, servicer, pb_grpc.add_LipsyncServiceServicer_to_server)]
+
+
+@asynccontextmanager
+async def _scratch() -> AsyncIterator[Path]:
+    """A folder for files of the workers: one that is killed leaves them behind."""
+    with TemporaryDirectory(prefix="kuchipaku-lipsync-", ignore_cleanup_errors=True) as name:
+        yield Path(name)

@@ -13,7 +13,7 @@ import grpc
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as pb_grpc
 from kuchipaku.type.v1 import cue_pb2
-from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_contract.errors import InvalidArgumentError, ResourceExhaustedError
 from kuchipaku_contract.limits import MIB
 from kuchipaku_contract.streams import check_chunk, misplaced, next_within, take_config
 from kuchipaku_lipsync import convert
@@ -22,7 +22,7 @@ from kuchipaku_lipsync.intake import Audio, AudioLayout, ByteBudget, Intake, int
 from kuchipaku_lipsync.jobs import align_job, recognise_job
 from kuchipaku_lipsync.live import LiveOptions
 from kuchipaku_lipsync.live.messages import block_bytes, live_options, live_responses
-from kuchipaku_lipsync.live.pace import Pace, PaceMeter
+from kuchipaku_lipsync.live.pace import Pace, PaceMeter, seconds_of
 from kuchipaku_lipsync.live.pool import LiveCall, LivePool
 from kuchipaku_lipsync.live.session import listen_live
 from kuchipaku_lipsync.recognise import Outcome, RecognitionOptions, Step, check_text
@@ -138,24 +138,31 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
         self, task: _Task, pieces: AsyncIterator[bytes]
     ) -> AsyncGenerator[pb.RecognizeCuesResponse, None]:
         """Collect the audio until it is whole, or found to come as fast as it plays."""
-        meter = PaceMeter(task.layout, self._live.seconds_of)
+        meter = PaceMeter(task.layout, seconds_of)
         may_be_live = task.options.recognizer is RecognizerName.AUTO
         reserved = _Reserved(self._budget)
+        async with AsyncExitStack() as stack:
+            stack.callback(reserved.release)
+            audio = await _collected(pieces, task, reserved, meter) if may_be_live else None
+            call = None
+            if may_be_live and audio is None:
+                call = await self._live_place(task, stack)
+            if call is not None:
+                reserved.release()
+                answer = _live(call, task, _after(meter.heard, pieces))
+            else:
+                audio = audio or await _rest_collected(pieces, task, reserved)
+                answer = self._whole(task, audio)
+            async with aclosing(answer) as responses:
+                async for response in responses:
+                    yield response
+
+    async def _live_place(self, task: _Task, stack: AsyncExitStack) -> LiveCall | None:
+        """A live stream; None where all places are taken: late cues are better than none."""
         try:
-            audio = await _collected(pieces, task, reserved, meter if may_be_live else None)
-            if audio is not None:
-                async with aclosing(self._whole(task, audio)) as responses:
-                    async for response in responses:
-                        yield response
-                return
-        finally:
-            reserved.release()
-        async with (
-            self._live.stream(task.layout, task.live) as call,
-            aclosing(_live(call, task, _after(meter.heard, pieces))) as responses,
-        ):
-            async for response in responses:
-                yield response
+            return await stack.enter_async_context(self._live.stream(task.layout, task.live))
+        except ResourceExhaustedError:
+            return None
 
     async def _whole(
         self, task: _Task, audio: Audio
@@ -234,13 +241,20 @@ class _Reserved:
 
 
 async def _collected(
-    pieces: AsyncIterator[bytes], task: _Task, reserved: _Reserved, meter: PaceMeter | None
+    pieces: AsyncIterator[bytes], task: _Task, reserved: _Reserved, meter: PaceMeter
 ) -> Audio | None:
     """The whole recording; None as soon as `meter` finds that it comes as fast as it plays."""
     async for data in pieces:
         await _collect(task.intake, reserved, data)
-        if meter is not None and await meter.take(data) is Pace.REAL_TIME:
+        if await meter.take(data) is Pace.REAL_TIME:
             return None
+    return await asyncio.to_thread(task.intake.finish)
+
+
+async def _rest_collected(pieces: AsyncIterator[bytes], task: _Task, reserved: _Reserved) -> Audio:
+    """The whole recording, however it comes."""
+    async for data in pieces:
+        await _collect(task.intake, reserved, data)
     return await asyncio.to_thread(task.intake.finish)
 
 

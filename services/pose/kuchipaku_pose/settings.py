@@ -126,9 +126,10 @@ class PoseSettings(ServiceSettings):
         description="A live frame later than this is dropped.",
     )
     input_timeout_s: float = Field(
-        default=600.0,
+        default=1200.0,
         gt=0,
-        description="How long a call may wait for input with nothing to send; then it fails.",
+        description="How long a call may wait for input with nothing to send; then it fails. In a "
+        "video cues may come as late as the lip sync service's time limit.",
     )
 
     @field_validator("models", mode="before")

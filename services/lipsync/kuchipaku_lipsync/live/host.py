@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
-import av
 import numpy as np
 
 from kuchipaku_contract.errors import InternalError
 from kuchipaku_lipsync.intake import AudioLayout
 from kuchipaku_lipsync.live.listener import LiveListener, LiveOptions, LiveStep, LiveSummary
 from kuchipaku_lipsync.live.sources import Source, source_for
-from kuchipaku_media.signature import demuxer_for
 
 
 @dataclass(slots=True)
@@ -60,27 +57,6 @@ def close_stream(key: int) -> None:
     stream = _STREAMS.pop(key, None)
     if stream is not None:
         stream.source.close()
-
-
-def probe_seconds(head: bytes, limit_s: float) -> float:
-    """How many seconds the beginning of an audio file lasts, or about `limit_s` if that is less;
-    0 where that cannot be told yet.
-    """
-    demuxer = demuxer_for(head)
-    if demuxer is None:
-        return 0.0
-    seconds = 0.0
-    try:
-        with av.open(io.BytesIO(head), "r", format=demuxer) as container:
-            if container.streams.audio:
-                for frame in container.decode(audio=0):
-                    seconds += frame.samples / frame.sample_rate
-                    if seconds > limit_s:
-                        break
-    except (av.FFmpegError, UnicodeDecodeError):
-        # A file that is still coming ends in the middle of something.
-        return seconds
-    return seconds
 
 
 def _stream(key: int) -> _Stream:

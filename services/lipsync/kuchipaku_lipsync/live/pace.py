@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import Final
 
 from kuchipaku_lipsync.intake import AudioLayout
+from kuchipaku_lipsync.live.sources import probe_seconds
 
 # When it is first looked, and when it is settled.
 _LOOK_AFTER_S: Final = 0.25
@@ -23,6 +25,14 @@ _FAR_AHEAD_S: Final = 8.0
 _FAR_AHEAD_BYTES: Final = 4 << 20
 
 SecondsOf = Callable[[bytes, float], Awaitable[float]]
+
+
+async def seconds_of(head: bytes, limit_s: float) -> float:
+    """How long the beginning of an audio file lasts, or `limit_s` if that is less.
+
+    In a thread: a look at a few seconds is short, and live speech must not wait behind it.
+    """
+    return await asyncio.to_thread(probe_seconds, head, limit_s)
 
 
 class Pace(Enum):

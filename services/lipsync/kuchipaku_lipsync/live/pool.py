@@ -18,7 +18,7 @@ from kuchipaku_runtime.metrics import Metrics
 
 T = TypeVar("T")
 
-# Each stream has one job at a time, and at its end one more.
+# Each stream has one job at a time, and at its end one more: none is ever refused.
 _JOBS_PER_STREAM: Final = 3
 _JOB_LIMIT_S: Final = 30.0
 
@@ -78,12 +78,10 @@ class LivePool:
                 await call.open(layout, options)
                 yield call
             finally:
-                self._loads[index] -= 1
-                await call.close()
-
-    async def seconds_of(self, head: bytes, limit_s: float) -> float:
-        """How long the beginning of an audio file lasts, or `limit_s` if that is less."""
-        return await self._workers[0].run(host.probe_seconds, head, limit_s)
+                try:
+                    await call.close()
+                finally:
+                    self._loads[index] -= 1
 
 
 class LiveCall:

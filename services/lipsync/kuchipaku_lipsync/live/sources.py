@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from typing import Final, Protocol
 
@@ -45,6 +46,27 @@ class Source(Protocol):
 def source_for(layout: AudioLayout) -> Source:
     """What reads audio of this layout."""
     return FileSource() if layout.pcm_format is None else PcmSource(layout)
+
+
+def probe_seconds(head: bytes, limit_s: float) -> float:
+    """How many seconds the beginning of an audio file lasts, or about `limit_s` if that is less;
+    0 where that cannot be told yet.
+    """
+    demuxer = demuxer_for(head)
+    if demuxer is None:
+        return 0.0
+    seconds = 0.0
+    try:
+        with av.open(io.BytesIO(head), "r", format=demuxer) as container:
+            if container.streams.audio:
+                for frame in container.decode(audio=0):
+                    seconds += frame.samples / frame.sample_rate
+                    if seconds > limit_s:
+                        break
+    except (av.FFmpegError, UnicodeDecodeError):
+        # A file that is still coming ends in the middle of something.
+        return seconds
+    return seconds
 
 
 class PcmSource:

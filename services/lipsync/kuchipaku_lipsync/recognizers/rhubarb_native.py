@@ -7,6 +7,7 @@ since only then it gives the same answer twice; several recordings go to several
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -54,10 +55,19 @@ def find_rhubarb(path: str) -> Path | None:
 class RhubarbProgram:
     """Runs Rhubarb. Its models lie in ``res`` beside the program."""
 
-    def __init__(self, path: str = "", time_limit_s: float = 900.0) -> None:
-        """``path`` as of `find_rhubarb`; looked up at the first run."""
+    def __init__(
+        self, path: str = "", time_limit_s: float = 900.0, scratch: Path | None = None
+    ) -> None:
+        """``path`` as of `find_rhubarb`; looked up at the first run.
+
+        ``scratch``: where the files of a run lie for its time, by default where the system keeps
+        such. What killed processes left there is removed now.
+        """
         self._path = path
         self._time_limit_s = time_limit_s
+        self._scratch = scratch
+        if scratch is not None:
+            _sweep(scratch)
 
     def listen(
         self,
@@ -76,7 +86,8 @@ class RhubarbProgram:
         program = find_rhubarb(self._path)
         if program is None:
             raise not_installed()
-        with tempfile.TemporaryDirectory(prefix="kuchipaku-rhubarb-") as name:
+        prefix = f"kuchipaku-rhubarb-{os.getpid()}-"
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=self._scratch) as name:
             folder = Path(name)
             _write_wav(folder / "speech.wav", samples)
             command = _command(program, folder, shapes, phonetic=phonetic)
@@ -128,6 +139,14 @@ class RhubarbProgram:
                 f"Rhubarb failed: {reason or f'exit code {process.returncode}'}",
                 reason="RHUBARB_FAILED",
             )
+
+
+def _sweep(scratch: Path) -> None:
+    for folder in scratch.glob("kuchipaku-rhubarb-*-*"):
+        try:
+            os.kill(int(folder.name.split("-")[2]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def not_installed() -> FailedPreconditionError:

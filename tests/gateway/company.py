@@ -1,0 +1,151 @@
+"""The services behind a session, played: pose, lip sync and compositor on one address."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
+from kuchipaku.compositor.v1 import compositor_service_pb2_grpc as compositor_grpc
+from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync
+from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as lipsync_grpc
+from kuchipaku.pose.v1 import pose_service_pb2 as pose
+from kuchipaku.pose.v1 import pose_service_pb2_grpc as pose_grpc
+from kuchipaku.type.v1 import cue_pb2, frame_pb2, session_pb2
+from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_runtime import Service, ServiceContext, ServiceSettings
+
+
+class Animator(pose_grpc.PoseServiceServicer):
+    """Draws a frame for each cue, and as many again when it is interrupted."""
+
+    def __init__(self) -> None:
+        self.configs: list[pose.AnimateConfig] = []
+        """Of the calls that drew something."""
+        self.heard: list[list[str]] = []
+        """What came in each of them, behind the config."""
+        self.may_stop = asyncio.Event()
+        self.may_stop.set()
+        """Whether an interrupted utterance may end."""
+
+    async def Animate(  # noqa: N802 - the protocol's name
+        self, requests: AsyncIterator[pose.AnimateRequest], context: Any
+    ) -> AsyncIterator[pose.AnimateResponse]:
+        """One utterance, or only the config."""
+        config = (await anext(requests)).config
+        yield pose.AnimateResponse(started=pose.AnimateStarted(config=config))
+        drawn = 0
+        heard: list[str] = []
+        summary = session_pb2.UtteranceSummary()
+        async for request in requests:
+            kind = str(request.WhichOneof("payload"))
+            heard.append(kind)
+            if kind == "utterance":
+                self.configs.append(config)
+                self.heard.append(heard)
+                summary.utterance_id = request.utterance.utterance_id
+                started = pose.AnimateUtteranceStarted(utterance_id=summary.utterance_id, seed=1)
+                yield pose.AnimateResponse(utterance_started=started)
+            elif kind == "cues":
+                drawn += len(request.cues.cues)
+                yield _frames(summary.utterance_id, len(request.cues.cues))
+            elif kind == "interrupt":
+                yield _frames(summary.utterance_id, drawn)
+                await self.may_stop.wait()
+            if kind in ("interrupt", "utterance_end"):
+                summary.frame_count = drawn
+                yield pose.AnimateResponse(utterance_summary=summary)
+        yield pose.AnimateResponse(statistics=pose.RenderStatistics(frame_count=drawn))
+
+
+class Listener(lipsync_grpc.LipsyncServiceServicer):
+    """Hears what it is told to hear, when the audio has come."""
+
+    def __init__(self) -> None:
+        self.cues = [cue_pb2.MouthCue(end_offset=Duration(seconds=1))]
+        self.refused: InvalidArgumentError | None = None
+        """What is wrong with all configs."""
+        self.listening = asyncio.Event()
+        self.given_up = asyncio.Event()
+        """A call has been cancelled after audio."""
+
+    async def RecognizeCues(  # noqa: N802 - the protocol's name
+        self, requests: AsyncIterator[lipsync.RecognizeCuesRequest], context: Any
+    ) -> AsyncIterator[lipsync.RecognizeCuesResponse]:
+        """One recording."""
+        config = (await anext(requests)).config
+        if self.refused is not None:
+            raise self.refused
+        yield lipsync.RecognizeCuesResponse(started=lipsync.RecognizeCuesStarted(config=config))
+        try:
+            async for _ in requests:
+                self.listening.set()
+        except asyncio.CancelledError:
+            if self.listening.is_set():
+                self.given_up.set()
+            raise
+        yield lipsync.RecognizeCuesResponse(cues=cue_pb2.CueBatch(cues=self.cues))
+        summary = lipsync.RecognizeCuesSummary(duration=self.cues[-1].end_offset)
+        yield lipsync.RecognizeCuesResponse(summary=summary)
+
+
+class Editor(compositor_grpc.CompositorServiceServicer):
+    """Makes videos of nothing."""
+
+    def __init__(self) -> None:
+        self.configs: list[compositor.ComposeVideoConfig] = []
+        self.refused: InvalidArgumentError | None = None
+
+    async def ComposeVideo(  # noqa: N802 - the protocol's name
+        self, requests: AsyncIterator[compositor.ComposeVideoRequest], context: Any
+    ) -> AsyncIterator[compositor.ComposeVideoResponse]:
+        """One video."""
+        config = (await anext(requests)).config
+        self.configs.append(config)
+        if self.refused is not None:
+            raise self.refused
+        started = compositor.ComposeVideoStarted(config=config)
+        yield compositor.ComposeVideoResponse(started=started)
+        async for _ in requests:
+            pass
+        yield compositor.ComposeVideoResponse(summary=compositor.ComposeVideoSummary())
+
+
+class Company:
+    """All of them."""
+
+    def __init__(self) -> None:
+        # What the gateway never asks for is left out.
+        self.pose = Animator()  # type: ignore[abstract]
+        self.lipsync = Listener()  # type: ignore[abstract]
+        self.compositor = Editor()  # type: ignore[abstract]
+
+    async def build(self, context: ServiceContext[ServiceSettings]) -> list[Service]:
+        """Assemble the server."""
+        return [
+            Service(
+                pose.DESCRIPTOR.services_by_name["PoseService"],
+                self.pose,
+                pose_grpc.add_PoseServiceServicer_to_server,
+            ),
+            Service(
+                lipsync.DESCRIPTOR.services_by_name["LipsyncService"],
+                self.lipsync,
+                lipsync_grpc.add_LipsyncServiceServicer_to_server,
+            ),
+            Service(
+                compositor.DESCRIPTOR.services_by_name["CompositorService"],
+                self.compositor,
+                compositor_grpc.add_CompositorServiceServicer_to_server,
+            ),
+        ]
+
+
+def _frames(utterance_id: str, count: int) -> pose.AnimateResponse:
+    frames = [frame_pb2.Frame(data=b"pixels") for _ in range(count)]
+    return pose.AnimateResponse(
+        frames=frame_pb2.FrameBatch(utterance_id=utterance_id, frames=frames)
+    )
