@@ -2,8 +2,8 @@
 
 Usage: python scripts/pictures.py
 
-Writes docs/images/hello.png (frames of the demonstration at some of its cues) and
-docs/images/characters.jpg (drawings of the illustrator).
+Writes docs/images/hello.png (frames of the demonstration at some of its cues), and
+docs/images/characters.jpg and docs/images/poses.jpg (drawings of the illustrator).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 PROMPT = "girl, long silver hair, violet eyes, blunt bangs, hair ribbon, navy sailor uniform"
 SEED = "17"
+POSE_SEED = "43"
 SHAPES = "XADEFC"
 TILE = 288
 FPS = 50
@@ -56,13 +57,15 @@ def sheet(frames: Path, moments: dict[str, float]) -> Image.Image:
     return picture
 
 
-def drawings(folder: Path) -> Image.Image:
-    """The illustrator's contact sheet, at half its size."""
+def save_drawings(folder: Path) -> None:
+    """The illustrator's sheets of characters and poses, at half their size."""
     command = [sys.executable, "-m", "kuchipaku_imagegen.illustrator", "--out", str(folder)]
-    subprocess.run(command, check=True)
-    with Image.open(folder / "characters.png") as full:
-        half = (full.width // 2, full.height // 2)
-        return full.convert("RGB").resize(half, Image.Resampling.LANCZOS)
+    subprocess.run([*command, "--pose-seed", POSE_SEED], check=True)
+    for name in ("characters", "poses"):
+        with Image.open(folder / f"{name}.png") as full:
+            half = (full.width // 2, full.height // 2)
+            small = full.convert("RGB").resize(half, Image.Resampling.LANCZOS)
+        small.save(IMAGES / f"{name}.jpg", quality=84)
 
 
 def main() -> None:
@@ -79,7 +82,7 @@ def main() -> None:
         )
         cues = json.loads((folder / "cues.json").read_text(encoding="utf-8"))["mouthCues"]
         sheet(folder / "frames", longest_cues(cues)).save(IMAGES / "hello.png", optimize=True)
-        drawings(folder).save(IMAGES / "characters.jpg", quality=88)
+        save_drawings(folder)
 
 
 if __name__ == "__main__":

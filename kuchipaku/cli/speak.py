@@ -40,6 +40,9 @@ from .options import (
 from .services import default_data
 from .standalone import standalone_services
 
+#: Raised when the illustrator draws prompts differently: characters made before are others.
+_DRAWINGS = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Who:
@@ -219,7 +222,7 @@ async def _find_or_create(
             request.prompt.seed = who.seed
             # The same prompt and seed are the same picture, until the illustrator changes: no
             # second character is needed.
-            same = f"{__version__}\n{who.image_model}\n{who.seed}\n{who.prompt}"
+            same = f"{__version__}\n{_DRAWINGS}\n{who.image_model}\n{who.seed}\n{who.prompt}"
             request.request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, same))
     task = progress.add_task("character", total=1.0)
     stages = {"generate": 0.0, "fit": 0.6, "store": 0.9}

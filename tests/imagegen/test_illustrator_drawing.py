@@ -21,7 +21,18 @@ from kuchipaku_imagegen.illustrator import (
     render,
     render_svg,
 )
-from kuchipaku_imagegen.illustrator.attributes import Accessory, Bangs, Figure, HairStyle, Outfit
+from kuchipaku_imagegen.illustrator.__main__ import main
+from kuchipaku_imagegen.illustrator.attributes import (
+    Accessory,
+    Age,
+    ArmPose,
+    Bangs,
+    EyeShape,
+    FaceShape,
+    Figure,
+    HairStyle,
+    Outfit,
+)
 from kuchipaku_imagegen.illustrator.palette import (
     CLOTH_COLOURS,
     EYE_COLOURS,
@@ -126,9 +137,54 @@ def test_traits_are_visible() -> None:
     ]
     others += [dataclasses.replace(base, accessories=(a,)) for a in Accessory]
     others += [dataclasses.replace(base, bangs=b) for b in Bangs if b is not base.bangs]
+    others += [dataclasses.replace(base, arms=a) for a in ArmPose if a is not base.arms]
+    others += [dataclasses.replace(base, eye_shape=e) for e in EyeShape if e is not base.eye_shape]
+    others += [dataclasses.replace(base, face_shape=f) for f in list(FaceShape)[1:]]
+    others += [dataclasses.replace(base, age=a) for a in Age if a is not base.age]
     others.append(dataclasses.replace(base, ahoge=True))
     for attributes in others:
         assert (change(plain, render(attributes, size=128)) > 16).sum() > 10, attributes
+
+
+@pytest.mark.parametrize("figure", [Figure.WOMAN, Figure.MAN])
+@pytest.mark.parametrize("outfit", [Outfit.SAILOR, Outfit.HOODIE, Outfit.KIMONO, Outfit.ARMOUR])
+def test_clasped_hands_lie_over_the_clothes(figure: Figure, outfit: Outfit) -> None:
+    base = Attributes(
+        figure=figure, outfit=outfit, outfit_colour="navy", second_colour="black", skin="fair"
+    )
+
+    def skin(attributes: Attributes) -> int:
+        hands = render(attributes, size=256)[165:195, 110:146].astype(int)
+        return int(((hands[..., 0] > 235) & (hands[..., 2] > 200) & (hands[..., 2] < 240)).sum())
+
+    clasped = dataclasses.replace(base, arms=ArmPose.CLASPED)
+    assert skin(clasped) - skin(base) > 60
+
+
+def test_men_are_broader_than_women_and_children_smaller() -> None:
+    def shoulders(figure: Figure, age: Age = Age.YOUNG) -> int:
+        attributes = Attributes(
+            figure=figure,
+            age=age,
+            hair_style=HairStyle.SHORT,
+            outfit=Outfit.SUIT,
+            arms=ArmPose.BEHIND,
+        )
+        left, _, right, _ = alpha_box(render(attributes)[230:236])
+        return right - left
+
+    man, woman = shoulders(Figure.MAN), shoulders(Figure.WOMAN)
+    assert man > woman + 20
+    assert shoulders(Figure.GIRL, Age.CHILD) < shoulders(Figure.GIRL) < woman
+
+
+def test_the_command_writes_both_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["illustrator", "--out", str(tmp_path), "--count", "2"])
+    assert main() == 0
+    with Image.open(tmp_path / "characters.png") as sheet:
+        assert sheet.size == (8 * 352, 512)
+    with Image.open(tmp_path / "poses.png") as sheet:
+        assert sheet.size == (8 * 260, 4 * 260)
 
 
 def test_random_attributes_use_the_tables() -> None:
@@ -140,4 +196,8 @@ def test_random_attributes_use_the_tables() -> None:
     assert {a.figure for a in drawn} == set(Figure)
     assert {a.outfit for a in drawn} == set(Outfit)
     assert {a.hair_style for a in drawn} == set(HairStyle)
+    assert {a.arms for a in drawn} == set(ArmPose)
+    assert {a.eye_shape for a in drawn} == set(EyeShape)
+    assert {a.face_shape for a in drawn} == set(FaceShape)
+    assert {name for a in drawn for name in a.accessories} == set(Accessory)
     assert all(-1 <= value <= 1 for a in drawn for value in dataclasses.astuple(a.geometry))

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from kuchipaku_animation.poses import PARAMETER_NAMES, pose_from
 from kuchipaku_imagegen.illustrator import Attributes, Character
-from kuchipaku_imagegen.illustrator.attributes import Bangs
+from kuchipaku_imagegen.illustrator.attributes import (
+    Accessory,
+    Age,
+    Bangs,
+    EyeShape,
+    FaceShape,
+    Figure,
+    Geometry,
+    HairStyle,
+)
 from tests.imagegen.illustrator_pictures import Box, change, share_inside
 
 # The character's left is the right-hand side of the picture.
@@ -27,6 +36,39 @@ REGIONS: dict[str, Box] = {
     "neck": (120, 40, 392, 330),
     "body": (110, 40, 402, 512),
     "breathing": (130, 40, 382, 400),
+}
+#: Rows 32:224, columns 160:352 of the canvas, which the face network sees.
+FACE_CROP: Box = (160, 32, 352, 224)
+#: The corners of what faces can look like.
+FACES = {
+    "small sleepy eyes of an old man": Attributes(
+        figure=Figure.MAN,
+        age=Age.ELDERLY,
+        face_shape=FaceShape.SQUARE,
+        eye_shape=EyeShape.SLEEPY,
+        hair_style=HairStyle.SLICKED,
+        geometry=Geometry(eye_size=-1, eye_width=-1, eye_spacing=-1, iris_size=-1, mouth_width=-1),
+    ),
+    "large round eyes of a child": Attributes(
+        age=Age.CHILD,
+        face_shape=FaceShape.ROUND,
+        hair_style=HairStyle.CURLY,
+        accessories=(Accessory.GLASSES,),
+        geometry=Geometry(eye_size=1, eye_width=1, eye_spacing=1, iris_size=1, mouth_level=1),
+    ),
+    "sharp eyes of a woman": Attributes(
+        figure=Figure.WOMAN,
+        face_shape=FaceShape.POINTED,
+        eye_shape=EyeShape.SHARP,
+        bangs=Bangs.BETWEEN_EYES,
+        geometry=Geometry(eye_tilt=-1, eye_level=1, brow_level=1, mouth_level=-1, head_size=1),
+    ),
+    "almond eyes of a man": Attributes(
+        figure=Figure.MAN,
+        eye_shape=EyeShape.ALMOND,
+        hair_style=HairStyle.UNDERCUT,
+        geometry=Geometry(eye_tilt=1, eye_level=-1, brow_level=-1, eye_spacing=1, head_size=-1),
+    ),
 }
 VISEMES = ("mouth_aaa", "mouth_iii", "mouth_uuu", "mouth_eee", "mouth_ooo", "mouth_delta")
 
@@ -56,6 +98,53 @@ def test_a_parameter_changes_its_region_and_only_that(
     amount = change(neutral, character.render(pose_from({name: 1.0})))
     assert (amount > 24).sum() > 15
     assert share_inside(amount, _region(name)) > 0.97
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_every_facial_parameter_shows_on_every_face(face: str) -> None:
+    character = Character(FACES[face])
+    neutral = character.render(size=256)
+    left, top, right, bottom = (side // 2 for side in FACE_CROP)
+    for name in PARAMETER_NAMES[:39]:
+        amount = change(neutral, character.render(pose_from({name: 1.0}), size=256))
+        assert (amount > 24).sum() > 4, name
+        assert share_inside(amount, (left, top, right, bottom)) > 0.999, name
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_the_neutral_pose_is_the_drawing(face: str) -> None:
+    character = Character(FACES[face])
+    assert character.svg(np.zeros(45)) == character.svg()
+
+
+@pytest.mark.parametrize("shape", EyeShape)
+@pytest.mark.parametrize("name", ["eye_wink", "eye_happy_wink", "eye_relaxed"])
+def test_every_eye_closes(shape: EyeShape, name: str) -> None:
+    character = Character(Attributes(bangs=Bangs.PARTED, eye_shape=shape))
+
+    def blue(picture: NDArray[np.uint8]) -> int:
+        eyes = picture[125:172, 206:306].astype(int)
+        return int(((eyes[..., 2] - eyes[..., 0]) > 60).sum())
+
+    assert blue(character.render()) > 250
+    assert blue(character.render(pose_from({name: 1.0}))) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "dark_up"), [("eyebrow_raised", True), ("eyebrow_lowered", False)]
+)
+def test_brows_move_the_way_they_are_named(name: str, dark_up: bool) -> None:
+    character = Character(Attributes(bangs=Bangs.PARTED, eye_shape=EyeShape.SLEEPY))
+
+    def brow_row(pose: NDArray[np.float32] | None) -> float:
+        # The brow lies over the bare forehead between the parted bangs and the eye.
+        patch = character.render(pose)[100:130, 262:274].astype(int)
+        dark = 255.0 * 3 - patch[..., :3].sum(-1)
+        weights = np.where(dark > 250, dark, 0).sum(1)
+        return float(np.average(np.arange(30), weights=weights + 1e-9))
+
+    moved = brow_row(pose_from({name: 1.0})) - brow_row(None)
+    assert (moved < -1.0) if dark_up else (moved > 1.0)
 
 
 def test_left_wink_closes_the_eye_at_the_right_of_the_picture(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuchipaku_imagegen.illustrator import caption, parse_prompt, random_attributes
-from kuchipaku_imagegen.illustrator.attributes import Accessory, Attributes, Figure, Outfit
+from kuchipaku_imagegen.illustrator.attributes import Accessory, Age, Attributes, Figure, Outfit
 from kuchipaku_imagegen.illustrator.palette import (
     CLOTH_COLOURS,
     EYE_COLOURS,
@@ -87,6 +87,11 @@ PHRASES = (
     "dark skin",
     "a sword",
     "white skirt",
+    "child",
+    "old man",
+    "crossed arms",
+    "round face",
+    "red scarf",
 )
 
 
@@ -117,14 +122,50 @@ PHRASES = (
         ("dark skinned woman", {"skin": "dark", "figure": "woman"}),
         ("gentle brown eyes", {"eye_shape": "gentle", "eye_colour": "brown"}),
         ("black dress, pink ribbon", {"outfit_colour": "black", "accent_colour": "pink"}),
+        ("an old man", {"figure": "man", "age": "elderly"}),
+        ("grandmother", {"figure": "woman", "age": "elderly"}),
+        ("a little girl", {"figure": "girl", "age": "child"}),
+        ("young woman", {"figure": "woman", "age": "young"}),
+        ("man with a square jaw", {"figure": "man", "age": "young", "face_shape": "square"}),
+        ("round face, sleepy eyes", {"face_shape": "round", "eye_shape": "sleepy"}),
+        ("almond shaped green eyes", {"eye_shape": "almond", "eye_colour": "green"}),
+        ("hand on her hip", {"arms": "hand on hip"}),
+        ("crossed arms", {"arms": "crossed arms"}),
+        ("hands behind his back", {"arms": "arms behind back"}),
+        ("girl holding a book", {"arms": "holding a book", "figure": "girl"}),
+        ("short curly hair", {"hair_style": "curly hair"}),
+        ("blonde drill curls", {"hair_style": "drill curls", "hair_colour": "blonde"}),
+        ("black twin braids", {"hair_style": "twin braids", "hair_colour": "black"}),
+        ("side ponytail", {"hair_style": "side ponytail"}),
+        ("silver hair slicked back", {"hair_style": "slicked back hair"}),
+        ("undercut", {"hair_style": "undercut"}),
+        ("wolf cut", {"hair_style": "wolf cut"}),
+        ("hair in a bun", {"hair_style": "top bun"}),
+        ("scientist in a lab coat", {"outfit": "lab coat"}),
+        ("red leather jacket", {"outfit": "casual jacket", "outfit_colour": "red"}),
+        ("knight in armour", {"outfit": "armour"}),
+        ("white sundress", {"outfit": "summer dress", "outfit_colour": "white"}),
+        ("green tracksuit", {"outfit": "tracksuit", "outfit_colour": "green"}),
+        ("sweater vest", {"outfit": "school vest"}),
+        ("red scarf", {"accent_colour": "red", "accessories": (Accessory.SCARF,)}),
+        ("beret, earrings", {"accessories": (Accessory.BERET, Accessory.EARRINGS)}),
+        ("demon horns, choker", {"accessories": (Accessory.CHOKER, Accessory.HORNS)}),
+        ("beauty mark", {"beauty_mark": True}),
     ],
 )
-def test_words_decide_traits(prompt: str, expected: dict[str, str]) -> None:
+def test_words_decide_traits(prompt: str, expected: dict[str, object]) -> None:
     for seed in range(4):
         result = parse_prompt(prompt, seed)
         assert {name: getattr(result.attributes, name) for name in expected} == expected
         assert result.ignored == ()
         assert result.recognised
+
+
+def test_age_suggests_a_figure_that_is_not_told() -> None:
+    for seed in range(20):
+        assert not parse_prompt("a child", seed).attributes.figure.adult
+        assert parse_prompt("elderly", seed).attributes.figure.adult
+        assert parse_prompt("a girl", seed).attributes.age is Age.YOUNG
 
 
 def test_unknown_words_are_reported() -> None:
@@ -211,7 +252,7 @@ def test_a_caption_is_read_back(drawn: int, seed: int) -> None:
     assert result.ignored == ()
     for trait in ("figure", "hair_colour", "hair_style", "bangs", "eye_colour", "eye_shape"):
         assert getattr(result.attributes, trait) == getattr(described, trait)
-    for trait in ("skin", "outfit_colour", "outfit"):
+    for trait in ("skin", "outfit_colour", "outfit", "age", "face_shape", "arms"):
         assert getattr(result.attributes, trait) == getattr(described, trait)
     if described.accessories:
         assert result.attributes.accessories == described.accessories

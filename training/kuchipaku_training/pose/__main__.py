@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from kuchipaku_training import commands
-from kuchipaku_training.pose import dataset
+from kuchipaku_training.pose import dataset, held_out
 from kuchipaku_training.pose.dataset import DataSpec
 from kuchipaku_training.pose.evaluate import evaluate
 from kuchipaku_training.pose.export import export_pack
@@ -17,7 +17,6 @@ from kuchipaku_training.pose.tasks import TASKS
 from kuchipaku_training.pose.train import Trainer, TrainSettings
 
 TRAIN_SEED = 100_000
-HELD_SEED = 300_000
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -48,13 +47,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def _add_render_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--characters", type=int, default=600, help="training characters")
-    command.add_argument("--held-characters", type=int, default=32, help="held-out characters")
+    command.add_argument(
+        "--held-characters", type=int, default=held_out.CHARACTERS, help="held-out characters"
+    )
     command.add_argument("--workers", type=int, default=2, help="drawing processes")
 
 
 def _render(options: argparse.Namespace, console: Console) -> None:
     specs = {
-        "held": DataSpec(HELD_SEED, options.held_characters, faces=10, turns=6, full_size=True),
+        "held": DataSpec(
+            held_out.FIRST_SEED, options.held_characters, faces=10, turns=6, full_size=True
+        ),
         "train": DataSpec(TRAIN_SEED, options.characters, faces=7, turns=5),
     }
     with commands.drawing_progress(console) as progress:

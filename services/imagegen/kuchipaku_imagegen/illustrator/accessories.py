@@ -65,22 +65,22 @@ def _draw_headband(ink: Ink, look: Look) -> None:
     tone = look.tones.accent
     brush = ink.on(Space.HAIR, 2)
     outer: list[Point] = [
-        (62, -18),
-        (56, -48),
-        (34, -66),
-        (0, -74),
-        (-34, -66),
-        (-56, -48),
-        (-62, -18),
+        (64, -18),
+        (58, -50),
+        (35, -70),
+        (0, -78),
+        (-35, -70),
+        (-58, -50),
+        (-64, -18),
     ]
     inner: list[Point] = [
-        (-57, -17),
-        (-50, -44),
-        (-31, -59),
-        (0, -66),
-        (31, -59),
-        (50, -44),
-        (57, -17),
+        (-58, -17),
+        (-51, -46),
+        (-32, -62),
+        (0, -69),
+        (32, -62),
+        (51, -46),
+        (58, -17),
     ]
     with brush.part(smooth([*outer, *inner]), tone):
         lit: list[Point] = [(-46, -52), (-26, -65), (0, -71), (20, -67)]
@@ -184,6 +184,51 @@ def _draw_witch_hat(ink: Ink, look: Look) -> None:
     draw_bow(ink.on(Space.FLAT, 12), -26, -64, 10, light(accent, 0.2), tails=False)
 
 
+def _draw_beret(ink: Ink, look: Look) -> None:
+    side, tone = look.attributes.side, look.tones.accent
+    brush = ink.on(Space.FLAT, 8)
+    cloth: list[Point] = [(-52, -46, 1), (-64, -62), (-48, -84), (-6, -94), (38, -88), (62, -66)]
+    cloth += [(56, -46, 1), (0, -58)]
+    with brush.part(smooth(sided(side, cloth)), tone, outline(tone), 1.6):
+        dark: list[Point] = [(70, -80), (44, -70), (10, -62), (-56, -54), (-56, -40), (70, -40)]
+        brush.fill(smooth(sided(side, dark)), shade(tone, 0.26), 0.7)
+        lit: list[Point] = [(-50, -66), (-36, -79), (-10, -86), (10, -86)]
+        brush.fill(tapered(lit, 0.4, 4.0, 0.4), light(tone, 0.5), 0.6)
+        fold: list[Point] = [(-40, -56), (-14, -70), (20, -76)]
+        brush.fill(tapered(sided(side, fold), 1.6, 1.2, 0.2), outline(tone), 0.5)
+    band: list[Point] = [
+        (-53, -48, 1),
+        (0, -62),
+        (57, -48, 1),
+        (57, -40, 1),
+        (0, -53),
+        (-53, -40, 1),
+    ]
+    brush.raised(2).shape(smooth(sided(side, band)), shade(tone, 0.22))
+    stalk: list[Point] = [(-4, -93), (-2, -99), (3, -103)]
+    brush.fill(tapered(sided(side, stalk), 4.0, 3.4, 2.6), outline(tone))
+
+
+def _draw_horns(ink: Ink, look: Look) -> None:
+    tone = mix(look.tones.accent, (0.30, 0.22, 0.26), 0.72)
+    brush = ink.on(Space.HAIR, -2)
+    for side in (1, -1):
+        horn: list[Point] = [(26, -62, 1), (34, -82), (54, -98), (72, -104, 1), (62, -86)]
+        horn += [(54, -66), (45, -50, 1)]
+        with brush.part(smooth(sided(side, horn)), tone, outline(tone), 1.5):
+            dark: list[Point] = [(44, -50), (52, -68), (64, -88), (76, -106), (76, -60)]
+            brush.fill(smooth(sided(side, dark)), shade(tone, 0.32), 0.8)
+            for a, b in (((30, -70), (50, -60)), ((38, -80), (57, -71)), ((47, -90), (63, -83))):
+                ridge: list[Point] = [a, ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2 + 3), b]
+                brush.fill(tapered(sided(side, ridge), 0.4, 1.5, 0.4), outline(tone), 0.7)
+            lit: list[Point] = [(34, -72), (41, -83), (55, -93)]
+            brush.fill(tapered(sided(side, lit), 0.4, 2.4, 0.3), light(tone, 0.5), 0.6)
+        for x, y in ((27, -60), (34, -57), (41, -52)):
+            tuft: list[Point] = [(x - 5, y + 7), (x + 1, y - 2), (x + 5, y - 10)]
+            brush.fill(tapered(sided(side, tuft), 7.0, 5.6, 0.4), look.tones.hair)
+            brush.fill(tapered(sided(side, tuft), 0.4, 1.2, 0.2), look.tones.hair_line, 0.6)
+
+
 _OVER_HAIR: dict[Accessory, Callable[[Ink, Look], None]] = {
     Accessory.HEADBAND: _draw_headband,
     Accessory.CAT_EARS: _draw_cat_ears,
@@ -192,17 +237,30 @@ _OVER_HAIR: dict[Accessory, Callable[[Ink, Look], None]] = {
     Accessory.RIBBON: _draw_ribbon,
     Accessory.HEADPHONES: _draw_headphones,
     Accessory.WITCH_HAT: _draw_witch_hat,
+    Accessory.BERET: _draw_beret,
+    Accessory.HORNS: _draw_horns,
 }
+
+
+#: Rims of the right lens: soft, round, and half rims under a straight bar.
+_RIMS: tuple[list[Point], ...] = (
+    [(8, 6), (22, 2), (38, 5), (39, 18), (30, 31), (16, 31), (8, 20)],
+    [(7.5, 17), (12, 6), (23.5, 1.5), (35, 6), (39.5, 17), (35, 28), (23.5, 32.5), (12, 28)],
+    [(8, 6, 1), (23, 4.5), (40, 5, 1), (38.5, 20), (32, 28), (16, 28), (9.5, 20)],
+)
 
 
 def draw_glasses(ink: Ink, look: Look) -> None:
     tone = mix(look.tones.accent, (0.20, 0.15, 0.20), 0.6)
     brush = ink.on(Space.HEAD, 9)
+    kind = look.attributes.detail_seed % len(_RIMS)
+    thin = 1.0 if kind == 2 else 1.8
     for side in (1, -1):
-        rim: list[Point] = [(8, 6), (22, 2), (38, 5), (39, 18), (30, 31), (16, 31), (8, 20)]
-        lens = smooth(sided(side, rim))
+        lens = smooth(sided(side, _RIMS[kind]))
         brush.fill(lens, _LENS, 0.16)
         brush.line([(side * 30 - 4, 8), (side * 30 - 10, 22)], (1, 1, 1), 2.4, 0.35)
-        brush.stroke(lens, tone, 1.7)
+        brush.stroke(lens, tone, thin)
+        if kind == 2:
+            brush.line(sided(side, [(8, 6), (23, 4.5), (40, 5)]), tone, 2.4)
         ink.on(Space.HEAD, 4).line(sided(side, [(39, 9), (52, 6)]), tone, 1.6)
     ink.on(Space.HEAD, 12).line([(-8, 12), (0, 9.5), (8, 12)], tone, 1.6)

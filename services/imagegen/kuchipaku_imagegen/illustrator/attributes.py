@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from .palette import CLOTH_COLOURS, EYE_COLOURS, HAIR_COLOURS, SKIN_COLOURS
@@ -24,6 +24,32 @@ class Figure(StrEnum):
         return self in (Figure.WOMAN, Figure.MAN)
 
 
+class Age(StrEnum):
+    """Age within what the figure says: a child among girls and boys, elderly women and men."""
+
+    CHILD = "child"
+    YOUNG = "young"
+    ELDERLY = "elderly"
+
+
+class FaceShape(StrEnum):
+    OVAL = "oval"
+    ROUND = "round"
+    POINTED = "pointed"
+    SQUARE = "square"
+
+
+class ArmPose(StrEnum):
+    RELAXED = "arms at sides"
+    HIP = "hand on hip"
+    CLASPED = "hands clasped"
+    BEHIND = "arms behind back"
+    CHEST = "hand on chest"
+    BOOK = "holding a book"
+    CROSSED = "crossed arms"
+    POCKETS = "hands in pockets"
+
+
 class HairStyle(StrEnum):
     LONG_STRAIGHT = "long straight hair"
     LONG_WAVY = "long wavy hair"
@@ -38,6 +64,14 @@ class HairStyle(StrEnum):
     SHORT = "short hair"
     MESSY = "messy short hair"
     SPIKY = "spiky hair"
+    WOLF = "wolf cut"
+    DRILLS = "drill curls"
+    TWIN_BRAIDS = "twin braids"
+    SIDE_TAIL = "side ponytail"
+    TOP_BUN = "top bun"
+    CURLY = "curly hair"
+    SLICKED = "slicked back hair"
+    UNDERCUT = "undercut"
 
 
 class Bangs(StrEnum):
@@ -52,6 +86,8 @@ class EyeShape(StrEnum):
     ROUND = "round"
     SHARP = "sharp"
     GENTLE = "gentle"
+    ALMOND = "almond"
+    SLEEPY = "sleepy"
 
 
 class Outfit(StrEnum):
@@ -65,6 +101,12 @@ class Outfit(StrEnum):
     CARDIGAN = "t-shirt and cardigan"
     GAKURAN = "gakuran"
     SUIT = "suit"
+    VEST = "school vest"
+    LAB_COAT = "lab coat"
+    JACKET = "casual jacket"
+    SUNDRESS = "summer dress"
+    TRACKSUIT = "tracksuit"
+    ARMOUR = "armour"
 
 
 class Accessory(StrEnum):
@@ -76,6 +118,11 @@ class Accessory(StrEnum):
     HEADPHONES = "headphones"
     CLIPS = "hair clips"
     WITCH_HAT = "witch hat"
+    BERET = "beret"
+    HORNS = "horns"
+    EARRINGS = "earrings"
+    CHOKER = "choker"
+    SCARF = "scarf"
 
 
 FEMININE_HAIR = (
@@ -89,13 +136,21 @@ FEMININE_HAIR = (
     HairStyle.SIDE_BRAID,
     HairStyle.BUNS,
     HairStyle.SHORT,
+    HairStyle.WOLF,
+    HairStyle.DRILLS,
+    HairStyle.TWIN_BRAIDS,
+    HairStyle.SIDE_TAIL,
+    HairStyle.TOP_BUN,
+    HairStyle.CURLY,
 )
 MASCULINE_HAIR = (
     HairStyle.MESSY,
     HairStyle.SHORT,
     HairStyle.SPIKY,
-    HairStyle.MESSY,
-    HairStyle.SHORT,
+    HairStyle.WOLF,
+    HairStyle.CURLY,
+    HairStyle.SLICKED,
+    HairStyle.UNDERCUT,
     HairStyle.LOW_PONYTAIL,
 )
 FEMININE_OUTFITS = (
@@ -107,6 +162,12 @@ FEMININE_OUTFITS = (
     Outfit.KIMONO,
     Outfit.MAID,
     Outfit.CARDIGAN,
+    Outfit.VEST,
+    Outfit.SUNDRESS,
+    Outfit.JACKET,
+    Outfit.LAB_COAT,
+    Outfit.TRACKSUIT,
+    Outfit.ARMOUR,
 )
 MASCULINE_OUTFITS = (
     Outfit.BLAZER,
@@ -116,6 +177,11 @@ MASCULINE_OUTFITS = (
     Outfit.CARDIGAN,
     Outfit.KIMONO,
     Outfit.SUIT,
+    Outfit.VEST,
+    Outfit.JACKET,
+    Outfit.LAB_COAT,
+    Outfit.TRACKSUIT,
+    Outfit.ARMOUR,
 )
 
 
@@ -145,6 +211,12 @@ class Geometry:
     shoulder_width: float = 0.0
     waist_width: float = 0.0
     hip_width: float = 0.0
+    iris_size: float = 0.0
+    lash_weight: float = 0.0
+    nose_length: float = 0.0
+    smile: float = 0.0
+    hip_sway: float = 0.0
+    shoulder_tilt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +228,9 @@ class Attributes:
     """
 
     figure: Figure = Figure.GIRL
+    age: Age = Age.YOUNG
+    face_shape: FaceShape = FaceShape.OVAL
+    arms: ArmPose = ArmPose.RELAXED
     hair_style: HairStyle = HairStyle.LONG_STRAIGHT
     hair_colour: str = "brown"
     tip_colour: str | None = None
@@ -166,6 +241,7 @@ class Attributes:
     skin: str = "fair"
     blush: float = 0.4
     freckles: bool = False
+    beauty_mark: bool = False
     outfit: Outfit = Outfit.SAILOR
     outfit_colour: str = "navy"
     second_colour: str = "white"
@@ -186,7 +262,7 @@ def random_attributes(seed: int) -> Attributes:
 
 
 def draw_figure(rng: random.Random) -> Figure:
-    return rng.choices(list(Figure), (0.5, 0.2, 0.18, 0.12))[0]
+    return rng.choices(list(Figure), (0.32, 0.22, 0.24, 0.22))[0]
 
 
 def draw_attributes(rng: random.Random, figure: Figure) -> Attributes:
@@ -196,10 +272,14 @@ def draw_attributes(rng: random.Random, figure: Figure) -> Attributes:
     cloth = rng.choice(list(CLOTH_COLOURS))
     second = rng.choice(list(CLOTH_COLOURS))
     accent = rng.choice(_ACCENTS)
+    age = draw_age(rng, figure)
     return Attributes(
         figure=figure,
+        age=age,
+        face_shape=rng.choices(list(FaceShape), (4, 3, 3, 0.3 if feminine else 3))[0],
+        arms=rng.choices(list(ArmPose), _FEMININE_ARMS if feminine else _MASCULINE_ARMS)[0],
         hair_style=hair,
-        hair_colour=rng.choice(list(HAIR_COLOURS)),
+        hair_colour=_draw_hair_colour(rng, age),
         tip_colour=rng.choice((None, None, None, accent)),
         bangs=rng.choice(list(Bangs)),
         ahoge=rng.random() < 0.3,
@@ -208,6 +288,7 @@ def draw_attributes(rng: random.Random, figure: Figure) -> Attributes:
         skin=rng.choices(list(SKIN_COLOURS), (5, 5, 2.5, 1.2, 0.8))[0],
         blush=round(rng.uniform(0.25, 0.7), 2),
         freckles=rng.random() < 0.06,
+        beauty_mark=rng.random() < 0.10,
         outfit=rng.choice(FEMININE_OUTFITS if feminine else MASCULINE_OUTFITS),
         outfit_colour=cloth,
         second_colour="cream" if second == cloth else second,
@@ -215,15 +296,48 @@ def draw_attributes(rng: random.Random, figure: Figure) -> Attributes:
         accessories=_draw_accessories(rng, feminine),
         side=rng.choice((-1, 1)),
         detail_seed=rng.randrange(10_000),
-        geometry=Geometry(*(round(rng.uniform(-1, 1), 3) for _ in range(19))),
+        geometry=Geometry(*(round(rng.uniform(-1, 1), 3) for _ in range(_GEOMETRY_SIZE))),
     )
 
 
+_GEOMETRY_SIZE = len(fields(Geometry))
+#: How often each arm pose is drawn, in the order of ArmPose.
+_FEMININE_ARMS = (3, 2, 2.5, 2, 1.2, 1.2, 0.6, 0.3)
+_MASCULINE_ARMS = (3, 1.6, 0.3, 1.2, 0.6, 0.8, 2, 2.5)
+
+
+def draw_age(rng: random.Random, figure: Figure) -> Age:
+    """Mostly young; the rest are children among girls and boys, elderly among women and men."""
+    rest = Age.ELDERLY if figure.adult else Age.CHILD
+    return rng.choices((Age.YOUNG, rest), (0.84, 0.16))[0]
+
+
+def _draw_hair_colour(rng: random.Random, age: Age) -> str:
+    colour = rng.choice(list(HAIR_COLOURS))
+    faded = rng.choice(("white", "silver", "silver", colour))
+    return faded if age is Age.ELDERLY else colour
+
+
 def _draw_accessories(rng: random.Random, feminine: bool) -> tuple[Accessory, ...]:
-    on_head: list[Accessory] = [name for name in Accessory if name is not Accessory.GLASSES]
+    on_head = [name for name in Accessory if name not in _OFF_THE_HEAD]
     if not feminine:
-        on_head = [Accessory.HEADPHONES, Accessory.CAT_EARS, Accessory.CLIPS]
-    chosen = [rng.choice(on_head)] if rng.random() < (0.75 if feminine else 0.35) else []
-    if rng.random() < 0.16:
-        chosen.append(Accessory.GLASSES)
+        on_head = [
+            Accessory.HEADPHONES,
+            Accessory.CAT_EARS,
+            Accessory.CLIPS,
+            Accessory.HORNS,
+            Accessory.BERET,
+        ]
+    chosen = [rng.choice(on_head)] if rng.random() < (0.7 if feminine else 0.3) else []
+    for name, share in _OFF_THE_HEAD.items():
+        if rng.random() < (share if feminine or name is not Accessory.CHOKER else 0.02):
+            chosen.append(name)
     return tuple(sorted(chosen))
+
+
+_OFF_THE_HEAD = {
+    Accessory.GLASSES: 0.16,
+    Accessory.EARRINGS: 0.16,
+    Accessory.CHOKER: 0.08,
+    Accessory.SCARF: 0.07,
+}

@@ -2,39 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from .attributes import Attributes, Figure
+from .attributes import Age, Attributes, FaceShape, Figure
 from .rig import Space
 from .spline import FloatArray, smoothstep
 
-#: Widths of shoulders, waist and hips, body height, jaw width and chin length against the standard.
-_FIGURES: dict[Figure, tuple[float, float, float, float, float, float]] = {
-    Figure.GIRL: (0.93, 0.99, 0.96, 0.96, 1.00, 0.0),
-    Figure.WOMAN: (0.97, 1.00, 1.01, 1.05, 0.95, 1.4),
-    Figure.BOY: (0.90, 0.96, 0.97, 0.96, 1.00, 0.4),
-    Figure.MAN: (1.04, 1.03, 1.00, 1.05, 0.98, 2.0),
+
+@dataclass(frozen=True, slots=True)
+class _Proportions:
+    """Widths of shoulders, waist, hips and jaw and the height of the body against the standard.
+
+    chin: how much longer the chin is, pixels.
+    """
+
+    shoulder: float
+    waist: float
+    hip: float
+    height: float
+    jaw: float
+    chin: float
+
+
+_FIGURES: dict[Figure, _Proportions] = {
+    Figure.GIRL: _Proportions(0.91, 0.98, 0.96, 0.96, 0.99, 0.0),
+    Figure.WOMAN: _Proportions(0.98, 1.00, 1.05, 1.05, 0.94, 2.4),
+    Figure.BOY: _Proportions(0.90, 0.94, 0.96, 0.96, 0.97, 0.8),
+    Figure.MAN: _Proportions(1.08, 1.04, 1.02, 1.05, 0.95, 3.4),
+}
+_AGES: dict[Age, _Proportions] = {
+    Age.CHILD: _Proportions(0.86, 1.02, 0.95, 0.90, 1.0, -1.2),
+    Age.YOUNG: _Proportions(1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
+    Age.ELDERLY: _Proportions(0.96, 1.06, 1.02, 0.97, 1.03, 0.8),
+}
+#: Jaw width and chin length of a face shape.
+_FACES: dict[FaceShape, tuple[float, float]] = {
+    FaceShape.OVAL: (0.0, 0.4),
+    FaceShape.ROUND: (0.02, -1.6),
+    FaceShape.POINTED: (-0.07, 1.8),
+    FaceShape.SQUARE: (0.03, 0.8),
 }
 _SCALE_PIVOT_Y = 52.0
 _NECK_BASE_Y = 62.0
 
 
+def _proportions(attributes: Attributes) -> _Proportions:
+    figure, age = _FIGURES[attributes.figure], _AGES[attributes.age]
+    jaw, chin = _FACES[attributes.face_shape]
+    geometry = attributes.geometry
+    return replace(
+        figure,
+        shoulder=figure.shoulder * age.shoulder + 0.04 * geometry.shoulder_width,
+        waist=figure.waist * age.waist + 0.04 * geometry.waist_width,
+        hip=figure.hip * age.hip + 0.04 * geometry.hip_width,
+        height=figure.height * age.height + 0.03 * geometry.body_height,
+        jaw=figure.jaw * age.jaw - 1 + jaw + 0.04 * geometry.jaw_width,
+        chin=figure.chin + age.chin + chin + 1.4 * geometry.chin_length,
+    )
+
+
 class Build:
-    """Body and head proportions from the figure and the individual geometry."""
+    """Body and head proportions from figure, age, face shape and the individual geometry."""
 
     def __init__(self, attributes: Attributes) -> None:
-        shoulder, waist, hip, height, jaw, chin = _FIGURES[attributes.figure]
+        of = _proportions(attributes)
         geometry = attributes.geometry
         self._head_scale = 1.0 + 0.035 * geometry.head_size - 0.01
-        self._jaw = jaw - 1 + 0.05 * geometry.jaw_width
-        self._chin = chin + 1.4 * geometry.chin_length
-        self._height = height + 0.03 * geometry.body_height
-        self._shoulder = shoulder + 0.04 * geometry.shoulder_width
-        waist = waist + 0.04 * geometry.waist_width
-        hip = hip + 0.04 * geometry.hip_width
+        self._jaw, self._chin, self._height = of.jaw, of.chin, of.height
+        self._shoulder = of.shoulder
         self._levels = np.array([60.0, 82.0, 130.0, 190.0, 255.0, 400.0])
-        chest = (self._shoulder + waist) / 2
-        self._widths = np.array([1.0, self._shoulder, chest, waist, hip, hip])
+        chest = (of.shoulder + of.waist) / 2
+        self._widths = np.array([1.0, of.shoulder, chest, of.waist, of.hip, of.hip])
+        self._sway = 5.5 * geometry.hip_sway
+        self._tilt = 0.045 * geometry.shoulder_tilt
 
     def shaped(self, points: FloatArray, space: Space, weight: FloatArray) -> FloatArray:
         """Points (n, 2) of the standard drawing moved to this character's proportions."""
@@ -57,6 +99,11 @@ class Build:
         x, y = points[:, 0], points[:, 1]
         width = np.interp(y, self._levels, self._widths)
         if arm:
+            # Arms hang from the shoulders, hands before the belly keep to its middle.
             width = np.where(y > 82, self._shoulder, width)
+        wide = x * width
+        # The weight on one leg: hips to one side, the shoulder above them lower.
+        wide = wide + self._sway * smoothstep(110, 270, y)
+        drop = self._tilt * wide * smoothstep(66, 92, y) * (1 - smoothstep(110, 240, y))
         y = np.where(y > _NECK_BASE_Y, _NECK_BASE_Y + (y - _NECK_BASE_Y) * self._height, y)
-        return np.stack([x * width, y], 1)
+        return np.stack([wide, y + drop], 1)

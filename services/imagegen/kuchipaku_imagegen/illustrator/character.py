@@ -22,10 +22,13 @@ from .look import Look
 from .mouth import draw_mouth
 from .outfits import draw_outfit
 from .pose import Pose
+from .props import draw_props
 from .rig import Rig
+from .wraps import draw_choker, draw_earrings, draw_scarf
 
 CANVAS = 512
 _SIDES = (1, -1)
+_BROW_THROUGH_HAIR = 0.85
 
 
 class Character:
@@ -38,7 +41,9 @@ class Character:
         self.attributes = attributes
         self._look = Look(attributes)
         self._build = Build(attributes)
-        self._behind_features = self._draw_behind_features()
+        self._back = self._draw_back()
+        self._clothes = self._draw_clothes()
+        self._head = self._draw_head()
         self._over_features = self._draw_over_features()
 
     def svg(self, pose: ArrayLike | None = None) -> str:
@@ -51,7 +56,9 @@ class Character:
         posed = Pose(pose)
         rig = Rig(posed)
         layers = (
-            self._behind_features,
+            self._back,
+            self._clothes,
+            self._head,
             self._draw_features(posed),
             self._over_features,
             self._draw_brows(posed),
@@ -71,11 +78,22 @@ class Character:
         with Image.open(io.BytesIO(png)) as picture:
             return np.array(picture.convert("RGBA"), np.uint8)
 
-    def _draw_behind_features(self) -> Ink:
+    def _draw_back(self) -> Ink:
+        ink = Ink(self._build, "a")
+        draw_back_hair(ink, self._look)
+        return ink
+
+    def _draw_clothes(self) -> Ink:
         ink, look = Ink(self._build, "b"), self._look
-        draw_back_hair(ink, look)
         draw_neck(ink, look)
+        draw_choker(ink, look)
+        draw_props(ink, look)
         draw_outfit(ink, look)
+        draw_scarf(ink, look)
+        return ink
+
+    def _draw_head(self) -> Ink:
+        ink, look = Ink(self._build, "h"), self._look
         draw_face(ink, look)
         draw_fringe_shadow(ink, look)
         return ink
@@ -85,6 +103,7 @@ class Character:
         draw_mouth(ink, look, pose)
         for side in _SIDES:
             draw_eye(ink, look, pose, side)
+            draw_brow(ink, look, pose, side, 1.0)
         return ink
 
     def _draw_over_features(self) -> Ink:
@@ -92,13 +111,15 @@ class Character:
         if look.wears(Accessory.GLASSES):
             draw_glasses(ink, look)
         draw_front_hair(ink, look)
+        draw_earrings(ink, look)
         draw_accessories(ink, look)
         return ink
 
     def _draw_brows(self, pose: Pose) -> Ink:
+        """The eyebrows shine through the fringe, as usual in anime."""
         ink = Ink(self._build, "w")
         for side in _SIDES:
-            draw_brow(ink, self._look, pose, side)
+            draw_brow(ink, self._look, pose, side, _BROW_THROUGH_HAIR)
         return ink
 
 

@@ -12,22 +12,43 @@ from .look import Look
 from .palette import Colour, light, mix
 from .pose import Pose
 from .rig import Space
-from .spline import Curve, FloatArray, Point, ellipse, line_through, ribbon, smooth
+from .spline import Curve, FloatArray, Point, ellipse, ribbon, smooth, tapered
 
 _SAMPLES = 13
 _T = np.linspace(0, 1, _SAMPLES)
 _ARCH = np.clip(4 * _T * (1 - _T), 0, 1)
-#: Upper and lower lid profiles along the eye, 0 at the corners.
-_UPPER = _ARCH**0.60 * (1 + 0.10 * (_T - 0.5))
-_LOWER = _ARCH**0.80
-#: tilt, height above and below the corners, per eye shape
-_SHAPES: dict[EyeShape, tuple[float, float, float]] = {
-    EyeShape.ROUND: (0.2, 14.8, 10.6),
-    EyeShape.SHARP: (-2.8, 13.0, 9.2),
-    EyeShape.GENTLE: (2.4, 13.8, 9.9),
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Eye shape, pixels: outer corner lower than the inner one, lid heights over the corners.
+
+    lean: the highest point of the upper lid lies further in (+) or out (-). bend, low_bend: how
+    box-like the lids are, smaller is fuller.
+    """
+
+    tilt: float
+    above: float
+    below: float
+    lean: float
+    bend: float
+    low_bend: float
+
+
+_SHAPES: dict[EyeShape, _Shape] = {
+    EyeShape.ROUND: _Shape(0.2, 15.2, 10.8, 0.0, 0.56, 0.80),
+    EyeShape.SHARP: _Shape(-3.2, 13.0, 9.4, 0.16, 0.62, 0.92),
+    EyeShape.GENTLE: _Shape(2.8, 14.0, 9.8, 0.05, 0.60, 0.72),
+    EyeShape.ALMOND: _Shape(-1.6, 11.9, 8.4, 0.0, 0.70, 0.92),
+    EyeShape.SLEEPY: _Shape(0.8, 10.8, 9.9, 0.0, 0.42, 0.80),
 }
 _DARK: Colour = (0.07, 0.04, 0.14)
 _WHITE: Colour = (0.99, 0.985, 0.995)
+
+
+#: Upper part of the iris in the shade, in radii.
+_IRIS_CAP: list[tuple[float, float]] = [(-1.1, -0.05), (-0.5, -0.28), (0, -0.34), (0.5, -0.28)]
+_IRIS_CAP += [(1.1, -0.05), (0.9, -1.2), (-0.9, -1.2)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +67,34 @@ class _Lids:
 
 def _lids(look: Look, pose: Pose, suffix: str) -> _Lids:
     geometry = look.geometry
-    tilt, above, below = _SHAPES[look.attributes.eye_shape]
-    tilt += 0.7 * geometry.eye_tilt
-    smaller = (0.0 if look.feminine else 2.5) + (0.9 if look.adult else 0.0)
-    above += 0.9 * geometry.eye_size - smaller
-    below -= smaller * 0.6
-    half = (14.2 if look.feminine else 12.9) + 0.8 * geometry.eye_width
+    shape = _SHAPES[look.attributes.eye_shape]
+    tilt = shape.tilt + 0.9 * geometry.eye_tilt
+    smaller = (0.0 if look.feminine else 2.3) + (1.4 if look.adult else 0.0)
+    smaller += (1.0 if look.elderly else 0.0) - (1.3 if look.child else 0.0)
+    above = shape.above + 1.5 * geometry.eye_size - smaller
+    below = shape.below + 0.5 * geometry.eye_size - smaller * 0.6
+    half = (14.2 if look.feminine else 13.0) + 1.0 * geometry.eye_width
     x = half * (2 * _T - 1)
     corner = 1.5 + (_T - 0.5) * 2 * tilt + 1.5 * (1 - _T)
-    upper = corner - above * _UPPER
-    lower = corner + 1 + below * _LOWER
+    # Upper and lower lid profiles along the eye, 0 at the corners.
+    leant = _T + shape.lean * _T * (1 - _T)
+    arch = np.clip(4 * leant * (1 - leant), 0, 1) ** shape.bend
+    low_arch = _ARCH**shape.low_bend
+    upper = corner - above * arch
+    lower = corner + 1 + below * low_arch
 
     surprised = pose[f"eye_surprised_{suffix}"]
-    upper = upper - 4.2 * surprised * _UPPER
-    lower = lower + 2.0 * surprised * _LOWER
+    upper = upper - 4.2 * surprised * arch
+    lower = lower + 2.0 * surprised * low_arch
     unimpressed = pose[f"eye_unimpressed_{suffix}"]
-    flat = np.maximum(upper, corner - above * 0.18 * (_UPPER > 0))
+    flat = np.maximum(upper, corner - above * 0.18 * (arch > 0))
     upper = upper * (1 - unimpressed) + flat * unimpressed
-    lower = lower - pose[f"eye_raised_lower_eyelid_{suffix}"] * 0.36 * (lower - upper) * _LOWER
+    lower = lower - pose[f"eye_raised_lower_eyelid_{suffix}"] * 0.36 * (lower - upper) * low_arch
 
     closings = {
-        "wink": corner + below * 0.78 * _LOWER,
-        "happy_wink": corner + 3.5 - 8.0 * _UPPER,
-        "relaxed": corner + 1.0 + below * 0.45 * _LOWER,
+        "wink": corner + below * 0.78 * low_arch,
+        "happy_wink": corner + 3.5 - 8.0 * arch,
+        "relaxed": corner + 1.0 + below * 0.45 * low_arch,
     }
     weights = {name: pose[f"eye_{name}_{suffix}"] for name in closings}
     total = sum(weights.values())
@@ -87,7 +113,7 @@ class _Eye:
         self._look, self._pose, self._side = look, pose, side
         self._suffix = "left" if side > 0 else "right"
         self._brush = ink.on(Space.HEAD)
-        self._x = side * (23.3 + 1.5 * look.geometry.eye_spacing)
+        self._x = side * (23.3 + 2.0 * look.geometry.eye_spacing)
         self._y = 17.0 + 1.6 * look.geometry.eye_level
         self._lids = _lids(look, pose, self._suffix)
 
@@ -123,7 +149,9 @@ class _Eye:
         """Centre x, y, radii and size factor, in drawing coordinates."""
         size = 1 - 0.42 * self._pose[f"iris_small_{self._suffix}"]
         size *= 1 - 0.08 * self._pose[f"eye_surprised_{self._suffix}"]
-        grown = size * (1 + 0.04 * self._look.geometry.eye_size)
+        grown = size * (
+            1 + 0.03 * self._look.geometry.eye_size + 0.06 * self._look.geometry.iris_size
+        )
         rx, ry = (10.7, 13.7) if self._look.feminine else (9.6, 11.9)
         if self._look.adult:
             rx, ry = rx - 0.5, ry - 0.8
@@ -132,34 +160,41 @@ class _Eye:
         return x, y, rx * grown, ry * grown, grown
 
     def _draw_iris(self) -> None:
+        """Dark limbus and upper half, light crescent below, streaks around the pupil."""
         colour = self._look.tones.eye
         brush = self._brush
         x, y, rx, ry, size = self._iris_geometry()
         iris = ellipse(x, y, rx, ry)
+        deep = mix(colour, _DARK, 0.62)
         paint = brush.linear(
             (x, y - ry),
             (x, y + ry),
             [
-                (0, mix(colour, _DARK, 0.80)),
-                (0.38, mix(colour, _DARK, 0.42)),
-                (0.66, mix(colour, _DARK, 0.02)),
-                (1, light(colour, 0.55)),
+                (0, mix(colour, _DARK, 0.70)),
+                (0.42, mix(colour, _DARK, 0.30)),
+                (0.62, colour),
+                (1, light(colour, 0.50)),
             ],
         )
         brush.fill(iris, paint)
-        brush.glow(ellipse(x, y + 6.6 * size, rx * 0.84, ry * 0.46), light(colour, 0.72), 0.95)
-        brush.stroke(iris, mix(colour, _DARK, 0.74), 1.35, 0.95)
-        brush.stroke(ellipse(x, y - 0.2, rx * 0.68, ry * 0.70), mix(colour, _DARK, 0.5), 0.7, 0.35)
-        brush.fill(ellipse(x, y - 0.6, rx * 0.40, ry * 0.42), mix(colour, _DARK, 0.88))
-        brush.fill(ellipse(x, y + ry * 0.10, rx * 0.22, ry * 0.2), mix(colour, _DARK, 0.45), 0.5)
+        brush.glow(ellipse(x, y + ry * 0.52, rx * 0.86, ry * 0.50), light(colour, 0.78), 1.0)
+        for angle in (0.55, 1.10, 1.57, 2.04, 2.59):
+            u, v = np.cos(angle), np.sin(angle)
+            ray: list[Point] = [(x + u * rx * r, y + v * ry * r) for r in (0.50, 0.68, 0.86)]
+            brush.fill(tapered(ray, 0.3, 1.3 * size, 0.3), light(colour, 0.65), 0.6)
+        # The shadow of the lid ends in a clear edge across the iris.
+        cap = [(x + rx * u, y + ry * v) for u, v in _IRIS_CAP]
+        brush.fill(smooth(cap), deep, 0.75)
+        brush.stroke(ellipse(x, y, rx - 0.5, ry - 0.5), mix(colour, _DARK, 0.76), 1.7, 0.95)
+        brush.fill(ellipse(x, y + ry * 0.02, rx * 0.38, ry * 0.42), mix(colour, _DARK, 0.90))
 
     def _draw_highlights(self) -> None:
         x, y, rx, ry, size = self._iris_geometry()
         brush = self._brush
-        brush.fill(ellipse(x - rx * 0.34, y - ry * 0.38, 3.3 * size, 4.1 * size), (1, 1, 1), 0.97)
-        brush.fill(ellipse(x + rx * 0.38, y + ry * 0.36, 1.7 * size, 2.1 * size), (1, 1, 1), 0.88)
-        spark = ellipse(x + rx * 0.36, y - ry * 0.50, 1.1 * size, 1.3 * size, points=4)
-        brush.fill(spark, light(self._look.tones.eye, 0.75), 0.8)
+        brush.fill(ellipse(x - rx * 0.36, y - ry * 0.40, 3.5 * size, 4.2 * size), (1, 1, 1), 0.98)
+        brush.fill(ellipse(x + rx * 0.40, y + ry * 0.42, 1.8 * size, 2.2 * size), (1, 1, 1), 0.92)
+        spark = ellipse(x + rx * 0.30, y - ry * 0.62, 1.0 * size, 1.2 * size, points=4)
+        brush.fill(spark, light(self._look.tones.eye, 0.75), 0.85)
 
     # ---- lashes
 
@@ -170,25 +205,34 @@ class _Eye:
         thickness = np.linspace(0.2, 1.2, _SAMPLES)[outer]
         x, y = lids.x[outer], lids.lower[outer]
         self._brush.fill(ribbon(self._edge(x, y - 0.1), self._edge(x, y + thickness)), paint, 0.85)
-        self._brush.line(self._curve(lids.x[2:8], lids.lower[2:8]), paint, 0.7, 0.5)
+        raised = self._pose[f"eye_raised_lower_eyelid_{self._suffix}"]
+        inner = slice(2, 8 + round(3 * raised))
+        rim = self._curve(lids.x[inner], lids.lower[inner])
+        self._brush.line(rim, paint, 0.7 + 0.5 * raised, 0.5 + 0.4 * raised)
+        if raised > 0:
+            # The lid that is pushed up makes a fold below it.
+            fold = self._curve(lids.x[3:-3], lids.lower[3:-3] + 3.4)
+            tone = self._look.tones.skin_line
+            self._brush.fill(tapered(fold, 0.2, 1.2, 0.2), tone, 0.6 * raised)
 
     def _draw_upper_lash(self) -> None:
         lids, look, brush = self._lids, self._look, self._brush.raised(0.6)
-        weight = (1.0 if look.feminine else 0.86) * (1 - 0.32 * lids.closed)
-        thickness = (0.9 + 3.0 * np.sin(np.pi * np.clip(_T * 0.72 + 0.10, 0, 1))) * weight
+        weight = (1.08 if look.feminine else 0.92) + 0.14 * look.geometry.lash_weight
+        weight *= 1 - 0.32 * lids.closed
+        thickness = (0.8 + 3.3 * np.sin(np.pi * np.clip(_T * 0.68 + 0.10, 0, 1))) * weight
         thickness[0] = 0.3
+        reach = 3.2 if look.feminine else 2.0
         top = self._curve(lids.x, lids.upper - thickness)
-        wing = self._curve(lids.x[-1:] + 2.9, lids.upper[-1:] - 1.8 + 2.2 * lids.closed)[0]
-        bottom = self._curve(lids.x, lids.upper + 0.5 + 0.6 * _T)
+        wing = self._curve(lids.x[-1:] + reach, lids.upper[-1:] - 2.0 + 2.4 * lids.closed)[0]
+        bottom = self._curve(lids.x, lids.upper + 0.5 + 0.7 * _T)
         start = self._curve(lids.x[:1] - 0.3, lids.upper[:1] + 0.3)[0]
         points: list[Point] = [(*start[:2], 1), *top[1:], (*wing[:2], 1), *bottom[:0:-1]]
         brush.fill(smooth(points), look.tones.lash)
-        if look.feminine:
-            for index, length in ((-1, 3.8), (-3, 2.8)):
+        if look.feminine and not look.elderly:
+            for index, length in ((-1, 4.0), (-3, 3.0)):
                 brush.fill(self._spike(index, length, thickness), look.tones.lash)
-        crease = lids.upper - thickness - 2.6 - 0.8 * (1 - lids.closed)
-        alpha = 0.55 * (1 - 0.3 * lids.closed)
-        self._crease(brush, crease, alpha)
+        crease = lids.upper - thickness - 2.2 - 0.6 * (1 - lids.closed)
+        self._crease(brush, crease, 0.62 * (1 - 0.4 * lids.closed))
 
     def _spike(self, index: int, length: float, thickness: FloatArray) -> Curve:
         lids = self._lids
@@ -200,9 +244,9 @@ class _Eye:
         return smooth([(u, v, 1) for u, v in edge.tolist()])
 
     def _crease(self, brush: Brush, y: FloatArray, alpha: float) -> None:
-        inner = slice(3, -2)
+        inner = slice(3, -2) if self._look.feminine else slice(5, -1)
         points = self._curve(self._lids.x[inner], y[inner])
-        brush.stroke(line_through(points), self._look.tones.skin_line, 0.9, alpha)
+        brush.fill(tapered(points, 0.2, 1.15, 0.2), self._look.tones.skin_line, alpha)
 
 
 def draw_eye(ink: Ink, look: Look, pose: Pose, side: int) -> None:

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .body import arm_line, draw_hand, draw_legs, limb_edges, shoulder_points, torso_side
-from .ink import Brush, Gradient, Ink
+from .arms import arm_of, limb_edges, points_of, shoulder_points
+from .attributes import ArmPose
+from .body import draw_legs, torso_side
+from .hands import draw_forearm, draw_hand, draw_pocket
+from .ink import Brush, Gradient, Ink, Layer
 from .look import Look
 from .palette import Colour, light, outline, shade
 from .rig import Space
@@ -40,17 +43,21 @@ def torso(
     neckline: float | None = None,
     bottom: float = 300,
     loose: float = 0.0,
+    wide: float = 0.0,
+    low: float = 0.0,
 ) -> Iterator[Brush]:
     """Upper garment; yields a brush clipped to it.
 
     neck: where the garment meets the neck. neckline: y of a pointed neckline, None for a round
-    one. bottom: y of the hem. loose: how far the cloth stands off the waist, pixels.
+    one. bottom: y of the hem. loose: how far the cloth stands off the waist, pixels. wide: how far
+    it reaches over the shoulders. low: where its sides begin, for clothes without shoulders.
     """
     brush = ink.on(Space.BODY)
     side: list[Point] = [(neck[0] + 2, neck[1], 1)]
     for point in torso_side(look):
-        if point[1] < bottom:
+        if low < point[1] < bottom:
             off = loose * min(1.0, max(0.0, (point[1] - 100) / 100))
+            off += wide * min(1.0, max(0.0, (130 - point[1]) / 30)) * (point[0] > 40)
             side.append((point[0] + off, point[1]))
     side.append((side[-1][0] + loose * 0.3, bottom, 1))
     middle: Point = (0, neck[1] + 10) if neckline is None else (0, neckline, 1)
@@ -74,7 +81,11 @@ def shade_chest(brush: Brush, look: Look, tone: Colour, strength: float = 0.75) 
             area = [(62, 118), (46, 148), (38, 200), (39, 300), (72, 300)]
         brush.fill(smooth(sided(side, area)), dark, strength)
         fold: list[Point] = [(38, 186), (28, 193), (17, 195)]
-        brush.fill(tapered(sided(side, fold), 1.6, 1.1, 0.2), line, 0.35)
+        brush.fill(tapered(sided(side, fold), 1.9, 1.4, 0.2), line, 0.40)
+        pull: list[Point] = [(44, 172), (30, 181), (14, 180), (31, 187), (45, 184)]
+        brush.fill(smooth(sided(side, pull)), dark, strength * 0.8)
+        drape: list[Point] = [(24, 206), (20, 232), (13, 262), (19, 262), (28, 232), (31, 208)]
+        brush.fill(smooth(sided(side, drape)), dark, strength * 0.55)
         crease: list[Point] = [(40, 108), (33, 118), (29, 130)]
         brush.fill(tapered(sided(side, crease), 1.4, 1.0, 0.2), line, 0.4)
 
@@ -90,30 +101,53 @@ def sleeve(
     cuff: Colour | None = None,
     flare: float = 0.0,
 ) -> None:
-    """Sleeve over the first `length` (0..1) of the arm, sewn to the shoulder."""
-    if length >= 1:
-        draw_hand(ink, look, side)
-    brush = ink.on(Space.ARM, 2)
-    count = max(2, round(length * 4) + 1)
-    line = arm_line(look, side)[:count]
-    wider = 4.0 if look.feminine else 7.0
+    """Sleeve over the first `length` (0..1) of the arm, sewn to the shoulder.
+
+    A whole sleeve comes with its hand, and with its forearm over whatever covers the body.
+    """
+    arm = arm_of(look, side)
+    whole = length >= 1
+    count = max(3, round(length * (len(arm.line) - 1)) + 1)
+    wider = 4.0 if look.feminine else 7.5
     end = width * (0.80 if length > 0.5 else 1.02) + flare
-    outer, inner = limb_edges(line, np.linspace(width + wider, end, count), side)
+    outer, inner = limb_edges(arm.line[:count], np.linspace(width + wider, end, count), side)
+    if whole and not arm.front:
+        draw_hand(ink, look, side)
+    with ink.layer(arm.layer):
+        _draw_sleeve(ink, look, side, tone, edges=(outer, inner), cuff=cuff if arm.hand else None)
+    if whole and arm.pose is ArmPose.POCKETS:
+        draw_pocket(ink, outline(tone), outer[-1], inner[-1])
+    if whole and arm.front:
+        draw_hand(ink, look, side)
+        draw_forearm(ink, (tone, shade(tone, 0.26), outline(tone)), outer, inner)
+        if cuff is not None and arm.hand:
+            with ink.layer(Layer.FRONT):
+                _draw_cuff(ink.on(Space.ARM, 2), outer, inner, cuff)
+
+
+def _draw_sleeve(
+    ink: Ink,
+    look: Look,
+    side: int,
+    tone: Colour,
+    *,
+    edges: tuple[FloatArray, FloatArray],
+    cuff: Colour | None,
+) -> None:
+    outer, inner = edges
+    brush = ink.on(Space.ARM, 2)
     root, tip = shoulder_points(look, side)
-    top: list[Point] = [root, tip, *_points(outer[:-1]), (*_points(outer[-1:])[0][:2], 1)]
-    under: list[Point] = [(*_points(inner[-1:])[0][:2], 1), *_points(inner[-2:0:-1])]
-    armpit = _points(inner[:1] + np.array([0.0, 14.0]))[0]
+    end = points_of(outer[-1:])[0]
+    top: list[Point] = [root, tip, *points_of(outer[:-1]), (*end[:2], 1)]
+    under: list[Point] = [(*points_of(inner[-1:])[0][:2], 1), *points_of(inner[-2:1:-1])]
+    armpit = points_of(inner[:1] + np.array([0.0, 16.0]))[0]
     hidden: Point = (root[0] - side * 3, 97, 1)
-    whole = smooth([hidden, *top, *under, (*armpit[:2], 1)])
-    with brush.part(whole, cloth_paint(brush, tone, 84, 250), outline(tone), 0):
-        _shade_sleeve(brush, look, side, tone, edges=(outer, inner))
+    curve = smooth([hidden, *top, *under, (*armpit[:2], 1)])
+    with brush.part(curve, cloth_paint(brush, tone, 84, 250), outline(tone), 0):
+        _shade_sleeve(brush, look, side, tone, edges=edges)
         if cuff is not None:
             _draw_cuff(brush, outer, inner, cuff)
-    brush.stroke(line_through([*top[1:], *under, (*armpit[:2], 0)]), outline(tone))
-
-
-def _points(rows: FloatArray) -> list[Point]:
-    return [(float(x), float(y)) for x, y in rows]
+    brush.stroke(line_through([*top, *under, (*armpit[:2], 0)]), outline(tone), 1.35)
 
 
 def _shade_sleeve(
@@ -124,16 +158,25 @@ def _shade_sleeve(
     depth = np.linspace(0.10, 0.38, len(inner))[:, None]
     edge = inner + (outer - inner) * depth
     away = inner + np.array([-side * 20.0, 8.0])
-    start: Point = (side * (38.0 if look.feminine else 46.0), 112.0)
-    brush.fill(smooth([start, *_points(edge[1:]), *_points(away[::-1])]), dark, 0.85)
-    if len(outer) > 3:
-        x, y = ((outer + inner) / 2)[2]
-        for drop, reach in ((-10.0, 7.0), (0.0, 9.0), (8.0, 6.0)):
-            fold: list[Point] = [(x - side * 10, y + drop), (x - side * 3, y + drop + 4)]
-            fold.append((x + side * (reach - 4), y + drop + 4.5))
-            brush.fill(tapered(fold, 1.6, 1.1, 0.2), line, 0.42)
-        lit = outer[1:4] + (inner[1:4] - outer[1:4]) * 0.22
-        brush.fill(tapered(_points(lit), 0.3, 2.6, 0.3), light(tone, 0.35), 0.4)
+    start: Point = (side * (38.0 if look.feminine else 50.0), 112.0)
+    brush.fill(smooth([start, *points_of(edge[1:]), *points_of(away[::-1])]), dark, 0.85)
+    if len(outer) > 6:
+        middle = (outer + inner) / 2
+        x, y = inner[4] + (inner[4] - middle[4]) * 0.1
+        for drop, reach in ((-9.0, 0.75), (-1.0, 1.15), (7.0, 0.85)):
+            u, v = inner[4] + (outer[4] - inner[4]) * 0.62 * reach
+            fold: list[Point] = [(x, y + drop), ((x + u) / 2, (y + v) / 2 + drop + 3.0)]
+            fold.append((float(u), float(v) + drop + 1.5))
+            brush.fill(tapered(fold, 2.0, 1.5, 0.2), line, 0.42)
+        lit = outer[1:5] + (inner[1:5] - outer[1:5]) * 0.22
+        brush.fill(tapered(points_of(lit), 0.3, 2.8, 0.3), light(tone, 0.35), 0.4)
+        low = outer[6:8] + (inner[6:8] - outer[6:8]) * 0.25
+        brush.fill(tapered(points_of(low), 0.3, 2.0, 0.3), light(tone, 0.35), 0.35)
+    for drop, reach in ((0.0, 15.0), (7.0, 10.0)):
+        x = side * (41.0 if look.feminine else 53.0)
+        crease: list[Point] = [(x, 113 + drop), (x + side * reach * 0.6, 109 + drop)]
+        crease.append((x + side * reach, 103 + drop))
+        brush.fill(tapered(crease, 1.8, 1.2, 0.2), line, 0.38)
 
 
 def _draw_cuff(brush: Brush, outer: FloatArray, inner: FloatArray, tone: Colour) -> None:
@@ -141,7 +184,7 @@ def _draw_cuff(brush: Brush, outer: FloatArray, inner: FloatArray, tone: Colour)
     along = along / max(1e-6, float(np.hypot(*along))) * 9.5
     drop = np.array([0.0, 2.0])
     corners = np.stack([outer[-1] + drop, inner[-1] + drop, inner[-1] - along, outer[-1] - along])
-    band = straight(_points(corners))
+    band = straight(points_of(corners))
     brush.fill(band, tone)
     brush.stroke(band, outline(tone), 1.0)
 
@@ -208,19 +251,19 @@ def trousers(ink: Ink, tone: Colour) -> None:
     for side in (1, -1):
         leg: list[Point] = [
             (1, 250),
-            (47, 250),
-            (52, 290),
-            (53, 345),
-            (49, 440),
-            (4, 440),
+            (39, 250),
+            (46, 280),
+            (49, 330),
+            (45, 490),
+            (6, 490),
             (1.5, 300),
         ]
         with brush.part(
             smooth(sided(side, leg)), cloth_paint(brush, tone, 250, 420), outline(tone)
         ):
-            inner: list[Point] = [(0, 270), (13, 290), (17, 440), (-4, 440)]
+            inner: list[Point] = [(0, 270), (13, 290), (18, 490), (-4, 490)]
             brush.fill(smooth(sided(side, inner)), shade(tone, 0.24), 0.75)
-            crease: list[Point] = [(27, 306), (29, 360), (28, 440)]
+            crease: list[Point] = [(27, 306), (29, 360), (28, 490)]
             brush.fill(tapered(sided(side, crease), 0.3, 1.2, 1.0), outline(tone), 0.5)
             for y in (276.0, 284.0):
                 fold: list[Point] = [(4, y), (14, y - 2), (22, y - 8)]
@@ -228,16 +271,27 @@ def trousers(ink: Ink, tone: Colour) -> None:
 
 
 def open_front(
-    ink: Ink, look: Look, tone: Colour, inner: list[Point], *, depth: float = 3, loose: float = 1.5
+    ink: Ink,
+    look: Look,
+    tone: Colour,
+    inner: list[Point],
+    *,
+    depth: float = 3,
+    loose: float = 1.5,
+    hem: float = 262,
 ) -> None:
-    """Both halves of a jacket; `inner` is the free edge of the right half, from hem to neck."""
+    """Both halves of a jacket; `inner` is the free edge of the right half, from hem to neck.
+
+    hem: y where the side seam ends, loose: how far it stands off the waist, pixels.
+    """
     brush = ink.on(Space.BODY, depth)
     base = torso_side(look)
-    hip = base[-3][0] + 7
+    hip = float(np.interp(hem, [p[1] for p in base], [p[0] for p in base])) + loose
+    hip += max(4.0, (hem - 262) * 0.10)
     for side in (-1, 1):
         half: list[Point] = [(inner[-1][0], inner[-1][1], 1)]
-        half += [(p[0] + loose * (p[1] > 150), p[1]) for p in base if p[1] < 262]
-        half += [(hip, 267, 1), *inner[:-1]]
+        half += [(p[0] + loose * (p[1] > 150), p[1]) for p in base if p[1] < hem - 2]
+        half += [(hip, hem + 5, 1), *inner[:-1]]
         with brush.part(
             smooth(sided(side, half)), cloth_paint(brush, tone, 80, 320), outline(tone)
         ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
@@ -30,6 +31,10 @@ class Gradient:
 Paint = Colour | Gradient
 
 
+#: Markup with `%.2f` pairs, and points (n, 2), depths (n,) and body weights (n,) to fill in.
+_Entry = tuple[str, FloatArray, FloatArray, FloatArray]
+
+
 def _paint(paint: Paint) -> str:
     return f"url(#{paint.identifier})" if isinstance(paint, Gradient) else css(paint)
 
@@ -38,8 +43,16 @@ def _opacity(name: str, value: float) -> str:
     return "" if value >= 1 else f' {name}="{round(max(0.0, value), 3)}"'
 
 
+class Layer(IntEnum):
+    """Parts of one drawing that lie over each other, whatever the order they are drawn in."""
+
+    BEHIND = 0  #: arms behind the back
+    MIDDLE = 1
+    FRONT = 2  #: forearms and hands before the body
+
+
 class Ink:
-    """An ordered list of shapes of one character.
+    """Ordered shapes of one character.
 
     Points are kept with their depth and body weight; `svg` places all of them with one call of the
     rig and formats them into the recorded template.
@@ -48,23 +61,29 @@ class Ink:
     def __init__(self, build: Build, prefix: str) -> None:
         self._build = build
         self._prefix = prefix
-        self._template: list[str] = []
-        self._points: list[FloatArray] = []
-        self._depths: list[FloatArray] = []
-        self._weights: list[FloatArray] = []
+        self._layers: list[list[_Entry]] = [[] for _ in Layer]
+        self._entries = self._layers[Layer.MIDDLE]
         self._count = 0
         self._packed: tuple[str, FloatArray, FloatArray, FloatArray] | None = None
 
     def on(self, space: Space, depth: float = 0.0) -> Brush:
         return Brush(self, space, depth)
 
+    @contextmanager
+    def layer(self, layer: Layer) -> Iterator[None]:
+        """Draw what the block draws into `layer`; the rest goes to the middle."""
+        before, self._entries = self._entries, self._layers[layer]
+        yield
+        self._entries = before
+
     def svg(self, rig: Rig) -> str:
         """The recorded elements with every point placed by `rig`, two decimals each."""
         if self._packed is None:
-            points = np.concatenate([np.zeros((0, 2)), *self._points])
-            depths = np.concatenate([np.zeros(0), *self._depths])
-            weights = np.concatenate([np.zeros(0), *self._weights])
-            self._packed = ("".join(self._template), points, depths, weights)
+            entries = [entry for layer in self._layers for entry in layer]
+            points = np.concatenate([np.zeros((0, 2)), *(entry[1] for entry in entries)])
+            depths = np.concatenate([np.zeros(0), *(entry[2] for entry in entries)])
+            weights = np.concatenate([np.zeros(0), *(entry[3] for entry in entries)])
+            self._packed = ("".join(entry[0] for entry in entries), points, depths, weights)
         template, points, depths, weights = self._packed
         placed = rig.place(points, depths, weights)
         return template % tuple(placed.ravel().tolist())
@@ -76,23 +95,20 @@ class Ink:
     def write(self, text: str, points: FloatArray, space: Space, depth: float) -> None:
         """Append markup in which each `%.2f` pair takes one of `points` (n, 2)."""
         z, weight = placement(points, space, depth)
-        self._points.append(self._build.shaped(points, space, weight))
-        self._depths.append(z)
-        self._weights.append(weight)
-        self._template.append(text)
+        self._entries.append((text, self._build.shaped(points, space, weight), z, weight))
         self._packed = None
 
     def mark(self) -> int:
-        return len(self._template)
+        return len(self._entries)
 
     def append(self, text: str) -> None:
         """Append markup without points."""
-        self._template.append(text)
+        self._entries.append((text, np.zeros((0, 2)), np.zeros(0), np.zeros(0)))
         self._packed = None
 
     def drop_last(self) -> None:
         """Take back the last `append`."""
-        self._template.pop()
+        self._entries.pop()
 
 
 def _path(curve: Curve) -> str:

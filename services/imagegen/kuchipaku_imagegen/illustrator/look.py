@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .attributes import Accessory, Attributes
+from .attributes import Accessory, Age, Attributes
 from .palette import (
     CLOTH_COLOURS,
     EYE_COLOURS,
@@ -42,9 +42,11 @@ class Tones:
 def tones_of(attributes: Attributes) -> Tones:
     hair = HAIR_COLOURS[attributes.hair_colour]
     shadow, edge = shade(hair, 0.40), outline(hair, 0.52)
+    brow = mix(edge, (0.10, 0.06, 0.10), 0.30)
     if attributes.hair_colour in ("white", "silver"):
         shadow = mix(shade(hair, 0.16), (0.55, 0.58, 0.80), 0.22)
         edge = mix(outline(hair, 0.45), (0.36, 0.36, 0.50), 0.5)
+        brow = mix(edge, (0.30, 0.30, 0.38), 0.5)
     if attributes.hair_colour in ("blonde", "orange"):
         shadow = mix(shade(hair, 0.30), (0.80, 0.47, 0.26), 0.45)
     tip = shadow
@@ -62,7 +64,7 @@ def tones_of(attributes: Attributes) -> Tones:
         skin_line=mix(outline(skin, 0.42), (0.47, 0.26, 0.25), 0.62),
         eye=EYE_COLOURS[attributes.eye_colour],
         lash=mix(edge, (0.10, 0.07, 0.12), 0.66),
-        brow=mix(edge, shadow, 0.30),
+        brow=brow,
         cloth=CLOTH_COLOURS[attributes.outfit_colour],
         second=CLOTH_COLOURS[attributes.second_colour],
         accent=CLOTH_COLOURS[attributes.accent_colour],
@@ -78,6 +80,8 @@ class Look:
         self.geometry = attributes.geometry
         self.feminine = attributes.figure.feminine
         self.adult = attributes.figure.adult
+        self.child = attributes.age is Age.CHILD
+        self.elderly = attributes.age is Age.ELDERLY
 
     def wears(self, accessory: Accessory) -> bool:
         return accessory in self.attributes.accessories

@@ -15,6 +15,7 @@ from .attributes import (
     MASCULINE_HAIR,
     MASCULINE_OUTFITS,
     Accessory,
+    Age,
     Attributes,
     Figure,
     HairStyle,
@@ -87,6 +88,9 @@ def _complete(values: dict[str, Any], seed: int) -> Attributes:
     drawn = draw_figure(rng)
     figure: Figure = values.get("figure", _fitting(drawn, values))
     base = draw_attributes(rng, figure)
+    if "figure" in values and "age" not in values:
+        # Who asks for a girl or a man means neither a child nor an elder.
+        base = replace(base, age=Age.YOUNG)
     changes = {k: v for k, v in values.items() if ":" not in k and k not in ("outfit", "length")}
     if "outfit" in values:
         school = Outfit.SAILOR if figure.feminine else Outfit.GAKURAN
@@ -103,13 +107,21 @@ def _complete(values: dict[str, Any], seed: int) -> Attributes:
 
 
 def _fitting(drawn: Figure, values: dict[str, Any]) -> Figure:
-    """The drawn figure, or its counterpart if the named clothes or hair suggest that."""
+    """The drawn figure, or its counterpart if the named clothes, hair or age suggest that."""
     told = {values.get("outfit"), values.get("hair_style")} - {None}
-    if not drawn.feminine and told & _FEMININE_ONLY:
-        return Figure.WOMAN if drawn.adult else Figure.GIRL
-    if drawn.feminine and told & _MASCULINE_ONLY and not told & _FEMININE_ONLY:
-        return Figure.MAN if drawn.adult else Figure.BOY
-    return drawn
+    feminine, adult = drawn.feminine, drawn.adult
+    if told & _FEMININE_ONLY:
+        feminine = True
+    elif told & _MASCULINE_ONLY:
+        feminine = False
+    match values.get("age"):
+        case Age.CHILD:
+            adult = False
+        case Age.ELDERLY:
+            adult = True
+    if feminine:
+        return Figure.WOMAN if adult else Figure.GIRL
+    return Figure.MAN if adult else Figure.BOY
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +145,23 @@ class _Pending:
     modifiers: list[str] = field(default_factory=list)
 
 
+#: Traits that a noun alone decides: trait -> noun -> value; and their values when denied.
+_PLAIN_TRAITS: dict[str, dict[str, Any]] = {
+    "age": dict(words.AGES),
+    "face_shape": dict(words.FACES),
+    "arms": dict(words.ARMS),
+    "bangs": dict(words.BANGS),
+    "ahoge": dict.fromkeys(words.AHOGE, True),
+    "freckles": dict.fromkeys(words.FRECKLES, True),
+    "beauty_mark": dict.fromkeys(words.BEAUTY_MARK, True),
+    "blush": dict.fromkeys(words.BLUSH, 0.7),
+}
+_DENIED: dict[str, Any] = {"ahoge": False, "freckles": False, "beauty_mark": False, "blush": 0.0}
+
 _MODIFIERS = frozenset(words.HAIR_WORDS) | frozenset(words.EYE_SHAPES) | frozenset(words.SKIN_TONES)
 _NOUNS: frozenset[str] = frozenset().union(
     words.FIGURES,
     words.HAIR_STYLES,
-    words.BANGS,
     words.OUTFITS,
     words.ACCESSORIES,
     words.SECOND_NOUNS,
@@ -146,9 +170,7 @@ _NOUNS: frozenset[str] = frozenset().union(
     words.HAIR_NOUNS,
     words.EYE_NOUNS,
     words.SKIN_NOUNS,
-    words.AHOGE,
-    words.FRECKLES,
-    words.BLUSH,
+    *_PLAIN_TRAITS.values(),
     words.PLAIN,
 )
 _KNOWN = _NOUNS | _MODIFIERS | frozenset(words.COLOURS) | words.NEGATIONS | words.FILLERS
@@ -236,7 +258,7 @@ class _Segment:
         else:
             self._bind_person(noun)
         self._negated = False
-        if noun not in words.FIGURES:
+        if noun not in words.FIGURES and noun not in words.AGES:
             self._drop_pending()
 
     def _bind_person(self, noun: str) -> None:
@@ -257,14 +279,9 @@ class _Segment:
             self._take_colour(noun, "second_colour", words.CLOTH_TONES)
         elif noun in words.ACCENT_NOUNS:
             self._take_colour(noun, "accent_colour", words.CLOTH_TONES)
-        elif noun in words.BANGS:
-            self._find("bangs", words.BANGS[noun], noun)
-        elif noun in words.AHOGE:
-            self._find("ahoge", True, noun)
-        elif noun in words.FRECKLES:
-            self._find("freckles", True, noun)
-        elif noun in words.BLUSH:
-            self._find("blush", 0.7, noun)
+        for trait, table in _PLAIN_TRAITS.items():
+            if noun in table:
+                self._find(trait, table[noun], noun)
 
     def _bind_hair(self, noun: str) -> None:
         told = [word for word in words.HAIR_WORDS if word in self._pending.modifiers]
@@ -297,12 +314,8 @@ class _Segment:
         elif noun in words.PLAIN:
             for accessory in Accessory:
                 self._find(f"accessory:{accessory}", False, f"no {noun}", 1)
-        elif noun in words.AHOGE:
-            self._find("ahoge", False, f"no {noun}")
-        elif noun in words.FRECKLES:
-            self._find("freckles", False, f"no {noun}")
-        elif noun in words.BLUSH:
-            self._find("blush", 0.0, f"no {noun}")
+        elif trait := next((t for t in _DENIED if noun in _PLAIN_TRAITS[t]), None):
+            self._find(trait, _DENIED[trait], f"no {noun}")
         else:
             self.ignored.append(f"no {noun}")
 
@@ -330,13 +343,16 @@ def caption(attributes: Attributes) -> str:
     """Words for the main traits; `parse_prompt` reads them back."""
     parts = [
         str(attributes.figure),
+        str(attributes.age),
         f"{attributes.hair_colour} hair",
         str(attributes.hair_style),
         str(attributes.bangs),
         f"{attributes.eye_colour} eyes",
         f"{attributes.eye_shape} eyes",
+        f"{attributes.face_shape} face",
         f"{attributes.skin} skin",
         f"{attributes.outfit_colour} {attributes.outfit}",
+        str(attributes.arms),
         *map(str, attributes.accessories),
     ]
     return ", ".join(parts)

@@ -59,7 +59,7 @@ def placement(points: FloatArray, space: Space, depth: float) -> tuple[FloatArra
         case Space.FLAT:
             return nothing + depth, nothing
         case Space.HAIR:
-            return _dome(x, y, 64, 72, 58) + depth, nothing
+            return _dome(x, y, 64, 70, 58) + depth, nothing
         case Space.LOCK:
             z = _dome(x, np.minimum(y, 20.0), 68, 82, 56) * 0.7 + depth
             return z, smoothstep(62, 170, y) * 0.93
@@ -73,7 +73,9 @@ def placement(points: FloatArray, space: Space, depth: float) -> tuple[FloatArra
             z = 26 * np.sqrt(np.clip(1 - (x / 66) ** 2, 0, 1)) + depth
             return z, nothing + 1
         case Space.ARM:
-            return nothing + 2.0 + depth, nothing + 1
+            # Hands and forearms before the belly lie in front of it.
+            forward = 24.0 * (1 - smoothstep(22, 56, np.abs(x))) * smoothstep(96, 130, y)
+            return forward + 2.0 + depth, nothing + 1
 
 
 def _turned(

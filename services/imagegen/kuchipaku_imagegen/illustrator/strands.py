@@ -42,7 +42,7 @@ def draw_lock(
     tones = look.tones
     paint = paint or hair_paint(brush, look, -70, max(60.0, points[-1][1]))
     wide = widths[1]
-    with brush.part(tapered(points, *widths), paint, tones.hair_line):
+    with brush.part(tapered(points, *widths), paint, tones.hair_line, 1.45):
         dark = [(p[0] + wide * 0.32, p[1] + 2) for p in points]
         brush.fill(tapered(dark, widths[0], wide * 0.85, widths[2]), tones.hair_shadow, 0.5)
         if glossy and len(points) > 2:
@@ -52,6 +52,26 @@ def draw_lock(
             offset = (index - (strands - 1) / 2) * wide / (strands + 1)
             strand = [(p[0] + offset * min(1.0, i / 1.5), p[1]) for i, p in enumerate(points)]
             brush.fill(tapered(strand, 0.3, 1.0, 0.2), tones.hair_line, 0.5)
+
+
+def draw_tail(
+    brush: Brush, look: Look, points: Sequence[Point], widths: tuple[float, float, float]
+) -> None:
+    """A free tail with volume: shadow side, strands of uneven length, and a lit streak."""
+    tones = look.tones
+    bottom, wide = points[-1][1], widths[1]
+    paint = hair_paint(brush, look, -50, bottom)
+    with brush.part(tapered(points, *widths), paint, tones.hair_line, 1.6):
+        shadow = [(p[0] + wide * 0.27, p[1] + 2) for p in points]
+        brush.fill(tapered(shadow, widths[0], wide * 0.66, 1), tones.hair_shadow, 0.62)
+        lit = [(p[0] - wide * 0.22, p[1]) for p in points[:-1]]
+        brush.fill(tapered(lit, 0.4, wide * 0.17, 0.3), tones.hair_light, 0.7)
+        for offset, first, last in ((-0.36, 1, 0), (-0.06, 0, 1), (0.13, 0, 2), (0.33, 2, 0)):
+            kept = points[first : len(points) - last]
+            strand = [
+                (p[0] + offset * wide * min(1.0, (i + first) / 2), p[1]) for i, p in enumerate(kept)
+            ]
+            brush.fill(tapered(strand, 0.4, 1.8, 0.2), tones.hair_line, 0.6)
 
 
 def draw_mass(
@@ -74,9 +94,10 @@ def draw_mass(
         (1.0, mix(tones.hair, tones.hair_tip, 0.75)),
     ]
     plane = Brush(brush.ink, Space.FLAT)
-    with brush.part(curve, plane.linear((0, -60), (0, bottom), stops), tones.hair_line):
+    paint = plane.linear((0, -60), (0, bottom), stops)
+    with brush.part(curve, paint, tones.hair_line, 1.6):
         for strand in strands:
-            brush.fill(tapered(strand, 0.4, 1.5, 0.3), tones.hair_line, 0.42)
+            brush.fill(tapered(strand, 0.4, 2.0, 0.3), tones.hair_line, 0.5)
             lit = [(p[0] - 3.5, p[1]) for p in strand]
             brush.fill(tapered(lit, 0.2, 1.8, 0.2), tones.hair_light, 0.32)
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from .attributes import Accessory, Bangs, EyeShape, Figure, HairStyle, Outfit
+from .attributes import (
+    Accessory,
+    Age,
+    ArmPose,
+    Bangs,
+    EyeShape,
+    FaceShape,
+    Figure,
+    HairStyle,
+    Outfit,
+)
 
 #: Words that carry no trait and need not be reported.
 FILLERS = frozenset(
@@ -151,10 +161,60 @@ FIGURES: dict[str, Figure] = {
     name: Figure(value)
     for name, value in _phrases(
         {
-            "girl": "girl|1girl|schoolgirl|school girl|young girl|female|catgirl|cat girl|maiden",
-            "boy": "boy|1boy|schoolboy|school boy|young boy|male|catboy|cat boy",
-            "woman": "woman|young woman|lady|adult woman|women",
-            "man": "man|young man|guy|gentleman|adult man|men",
+            "girl": "girl|1girl|schoolgirl|school girl|young girl|female|catgirl|cat girl|maiden"
+            "|little girl|teenage girl",
+            "boy": "boy|1boy|schoolboy|school boy|young boy|male|catboy|cat boy|little boy"
+            "|teenage boy",
+            "woman": "woman|young woman|lady|adult woman|women|old woman|old lady|elderly woman"
+            "|elderly lady|grandmother|grandma|granny",
+            "man": "man|young man|guy|gentleman|adult man|men|old man|elderly man|grandfather"
+            "|grandpa",
+        }
+    ).items()
+}
+
+AGES: dict[str, Age] = {
+    name: Age(value)
+    for name, value in _phrases(
+        {
+            "child": "child|kid|little girl|little boy",
+            "young": "young|teenager|teen|teenage girl|teenage boy|young girl|young boy"
+            "|young woman|young man|adult|adult woman|adult man|schoolgirl|school girl|schoolboy"
+            "|school boy",
+            "elderly": "elderly|old|old woman|old lady|old man|elderly woman|elderly lady"
+            "|elderly man|grandmother|grandma|granny|grandfather|grandpa",
+        }
+    ).items()
+}
+
+FACES: dict[str, FaceShape] = {
+    name: FaceShape(value)
+    for name, value in _phrases(
+        {
+            "oval": "oval face|oval faced",
+            "round": "round face|round faced|chubby cheeks|chubby face",
+            "pointed": "pointed face|pointed chin|slim face|narrow face|heart shaped face",
+            "square": "square face|square jaw|strong jaw|square jawed",
+        }
+    ).items()
+}
+
+ARMS: dict[str, ArmPose] = {
+    name: ArmPose(value)
+    for name, value in _phrases(
+        {
+            "arms at sides": "arms at sides|arms at her sides|arms at his sides",
+            "hand on hip": "hand on hip|hands on hips|hand on her hip|hand on his hip",
+            "hands clasped": "hands clasped|clasped hands|hands together|own hands together"
+            "|folded hands|hands folded",
+            "arms behind back": "arms behind back|hands behind back|hands behind her back"
+            "|hands behind his back|arms behind her back|arms behind his back",
+            "hand on chest": "hand on chest|hand on her chest|hand on his chest|hand on heart"
+            "|hand on own chest",
+            "holding a book": "holding a book|holding book|carrying a book|book",
+            "crossed arms": "crossed arms|arms crossed|folded arms|arms folded",
+            "hands in pockets": "hands in pockets|hands in her pockets|hands in his pockets"
+            "|hand in pocket",
         }
     ).items()
 }
@@ -166,12 +226,21 @@ HAIR_STYLES: dict[str, HairStyle] = {
             "twin tails": "twin tails|twintails|twin tail|twintail|pigtails|twin ponytails"
             "|high twintails",
             "low twin tails": "low twin tails|low twintails|low pigtails|low twin tail",
-            "ponytail": "ponytail|pony tail|side ponytail|high ponytail",
+            "ponytail": "ponytail|pony tail|high ponytail",
             "low ponytail": "low ponytail|low pony tail",
             "bob cut": "bob cut|bob|bobcut|bobbed|short bob|bob haircut",
             "hime cut": "hime cut|hime|princess cut",
             "side braid": "side braid|braid|braids|braided|single braid|plait",
             "hair buns": "hair buns|buns|double bun|double buns|hair bun|space buns|odango",
+            "wolf cut": "wolf cut|wolfcut|layered hair|layered cut|shag cut|mullet",
+            "drill curls": "drill curls|drills|drill hair|twin drills|ringlets|drill twintails",
+            "twin braids": "twin braids|two braids|double braids|braided pigtails",
+            "side ponytail": "side ponytail|side pony tail|side tail",
+            "top bun": "top bun|bun|topknot|top knot|single bun|high bun",
+            "curly hair": "afro|curls",
+            "slicked back hair": "slicked back hair|slicked back|swept back hair|combed back hair"
+            "|hair slicked back|slicked hair",
+            "undercut": "undercut|shaved sides|side shave",
         }
     ).items()
 }
@@ -183,7 +252,7 @@ HAIR_WORDS: dict[str, HairStyle] = {
     "messy": HairStyle.MESSY,
     "tousled": HairStyle.MESSY,
     "wavy": HairStyle.LONG_WAVY,
-    "curly": HairStyle.LONG_WAVY,
+    "curly": HairStyle.CURLY,
     "medium": HairStyle.BOB,
     "short": HairStyle.SHORT,
     "straight": HairStyle.LONG_STRAIGHT,
@@ -218,6 +287,13 @@ EYE_SHAPES: dict[str, EyeShape] = {
     "droopy": EyeShape.GENTLE,
     "kind": EyeShape.GENTLE,
     "tareme": EyeShape.GENTLE,
+    "almond": EyeShape.ALMOND,
+    "almond shaped": EyeShape.ALMOND,
+    "sleepy": EyeShape.SLEEPY,
+    "tired": EyeShape.SLEEPY,
+    "half closed": EyeShape.SLEEPY,
+    "half lidded": EyeShape.SLEEPY,
+    "jitome": EyeShape.SLEEPY,
 }
 
 #: A plain school uniform depends on the figure: None.
@@ -236,6 +312,14 @@ OUTFITS: dict[str, Outfit | None] = {
             "t-shirt and cardigan": "t shirt and cardigan|cardigan|t shirt|tshirt|tee",
             "gakuran": "gakuran|stand collar uniform",
             "suit": "suit|business suit|formal suit|formal wear|tuxedo|office clothes",
+            "school vest": "school vest|sweater vest|knit vest|vest|waistcoat",
+            "lab coat": "lab coat|labcoat|white coat|doctor|scientist|doctors coat",
+            "casual jacket": "casual jacket|jacket|bomber jacket|leather jacket|denim jacket"
+            "|varsity jacket|zip jacket",
+            "summer dress": "summer dress|sundress|sun dress|slip dress|sleeveless dress",
+            "tracksuit": "tracksuit|track suit|sportswear|gym clothes|gym uniform|jersey"
+            "|sports jacket|track jacket|training suit",
+            "armour": "armour|armor|knight|knight armour|knight armor|plate armour|plate armor",
         }
     ).items()
 } | {"school uniform": None, "uniform": None, "student uniform": None}
@@ -254,18 +338,24 @@ ACCESSORIES: dict[str, Accessory] = {
             "hair clips": "hair clips|hair clip|hairclip|hairclips|hairpin|hairpins|hair pin"
             "|barrette|barrettes",
             "witch hat": "witch hat|wizard hat|witch|hat|pointed hat",
+            "beret": "beret|french hat",
+            "horns": "horns|demon horns|devil horns|dragon horns|oni horns|horn",
+            "earrings": "earrings|earring|ear rings",
+            "choker": "choker|collar necklace|neckband",
+            "scarf": "scarf|muffler",
         }
     ).items()
 }
 
 #: Nouns whose colour is that of the second garment, of the small things, of the tips of the hair.
 SECOND_NOUNS = frozenset({"skirt", "trousers", "pants", "shorts", "obi", "sash"})
-ACCENT_NOUNS = frozenset({"tie", "necktie", "bow tie", "bowtie", "neckerchief", "scarf"})
+ACCENT_NOUNS = frozenset({"tie", "necktie", "bow tie", "bowtie", "neckerchief"})
 TIP_NOUNS = frozenset({"tips", "hair tips", "streaks"})
 HAIR_NOUNS = frozenset({"hair", "haired", "hairs"})
 EYE_NOUNS = frozenset({"eyes", "eye", "eyed"})
 SKIN_NOUNS = frozenset({"skin", "skinned", "complexion"})
 AHOGE = frozenset({"ahoge", "antenna hair", "cowlick"})
+BEAUTY_MARK = frozenset({"beauty mark", "beauty spot", "mole"})
 FRECKLES = frozenset({"freckles", "freckled"})
 BLUSH = frozenset({"blush", "blushing", "rosy cheeks"})
 PLAIN = frozenset({"accessories", "accessory"})

@@ -9,7 +9,9 @@ from kuchipaku_imagegen.illustrator.ink import Ink
 from kuchipaku_imagegen.illustrator.look import Look
 
 from .casual import draw_cardigan, draw_hoodie, draw_sweater
+from .fantasy import draw_armour
 from .festive import draw_dress, draw_kimono, draw_maid
+from .modern import draw_jacket, draw_lab_coat, draw_sundress, draw_tracksuit, draw_vest
 from .school import draw_blazer, draw_gakuran, draw_sailor, draw_suit
 
 _OUTFITS: dict[Outfit, Callable[[Ink, Look], None]] = {
@@ -23,6 +25,12 @@ _OUTFITS: dict[Outfit, Callable[[Ink, Look], None]] = {
     Outfit.CARDIGAN: draw_cardigan,
     Outfit.GAKURAN: draw_gakuran,
     Outfit.SUIT: draw_suit,
+    Outfit.VEST: draw_vest,
+    Outfit.LAB_COAT: draw_lab_coat,
+    Outfit.JACKET: draw_jacket,
+    Outfit.SUNDRESS: draw_sundress,
+    Outfit.TRACKSUIT: draw_tracksuit,
+    Outfit.ARMOUR: draw_armour,
 }
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 
-from kuchipaku_imagegen.illustrator.body import draw_bare_arm, draw_hand
+import numpy as np
+
+from kuchipaku_imagegen.illustrator.arms import arm_of, limb_edges, points_of, shoulder_points
 from kuchipaku_imagegen.illustrator.garments import cloth_paint, skirt, sleeve, torso
-from kuchipaku_imagegen.illustrator.ink import Ink
+from kuchipaku_imagegen.illustrator.hands import draw_bare_arm, draw_hand
+from kuchipaku_imagegen.illustrator.ink import Ink, Layer
 from kuchipaku_imagegen.illustrator.look import Look
 from kuchipaku_imagegen.illustrator.ornaments import draw_bow, draw_flower, draw_frill
 from kuchipaku_imagegen.illustrator.palette import WHITE, light, mix, outline, shade
 from kuchipaku_imagegen.illustrator.rig import Space
-from kuchipaku_imagegen.illustrator.spline import Point, sided, smooth
+from kuchipaku_imagegen.illustrator.spline import Point, ellipse, sided, smooth, tapered
 
 
 def draw_dress(ink: Ink, look: Look) -> None:
@@ -21,7 +24,7 @@ def draw_dress(ink: Ink, look: Look) -> None:
     skirt(ink, look, tone, top=198, hem=334, waist=36.5, spread=88, pleats=7)
     draw_frill(ink.on(Space.BODY, 9), (-86, 86), 338, 8, WHITE, height=11)
     for side in (1, -1):
-        draw_bare_arm(ink, look, side, 1)
+        draw_bare_arm(ink, look, side, 2)
     lace = ink.on(Space.BODY, 6)
     for y in (132.0, 150.0, 168.0):
         lace.line([(-8, y), (8, y + 9)], WHITE, 1.4)
@@ -169,21 +172,44 @@ def draw_kimono(ink: Ink, look: Look) -> None:
 
 
 def _draw_wide_sleeve(ink: Ink, look: Look, side: int) -> None:
-    tone = look.tones.cloth
+    """Sleeve whose bag hangs from the forearm; the hand lies over it."""
+    arm = arm_of(look, side)
+    root, tip = shoulder_points(look, side)
+    outer, inner = limb_edges(arm.line, np.linspace(26, 24, len(arm.line)), side)
+    x, y = (float(v) for v in arm.line[-1])
+    u, v = (float(v) for v in outer[-1])
+    shape: list[Point] = [(*root[:2], 1), tip]
+    if arm.front:
+        shape += [*points_of(outer[:5]), (side * 63.0, 236), (side * 60.0, 270)]
+        shape += [(side * 48.0, 286), (side * 30.0, 282), (x + side * 3, y + 36)]
+        shape += [(u, v, 1), *points_of(inner[:3:-1])]
+    else:
+        shape += [*points_of(outer[:8:2]), (u + side * 3, v - 2, 1), (x + side * 11, y + 36)]
+        shape += [(x + side * 4, y + 47), (x - side * 15, y + 45), (x - side * 21, y + 32)]
+        shape.append((float(inner[4][0]) - side * 5, 204.0))
+    shape.append((side * (41.0 if look.feminine else 53.0), 128))
+    with ink.layer(Layer.FRONT if arm.front else Layer.MIDDLE):
+        _fill_wide_sleeve(ink, look, side, shape)
+        if not arm.front:
+            inside = ellipse(x + side * 1.5, y - 1, 10.5, 5.0)
+            ink.on(Space.ARM, 3).shape(inside, shade(look.tones.cloth, 0.45))
     draw_hand(ink, look, side)
+
+
+def _fill_wide_sleeve(ink: Ink, look: Look, side: int, shape: list[Point]) -> None:
+    tone = look.tones.cloth
     brush = ink.on(Space.ARM, 3)
-    wider = 0.0 if look.feminine else 8.0
-    points: list[Point] = [(32 + wider, 83), (47 + wider, 84), (62 + wider, 108), (78 + wider, 190)]
-    points += [(88 + wider, 258, 1), (82 + wider, 296), (58 + wider, 292), (48 + wider, 258)]
-    points += [(44 + wider, 190), (40 + wider, 128)]
     paint = cloth_paint(brush, tone, 84, 320)
-    with brush.part(smooth(sided(side, points)), paint, outline(tone)):
-        dark: list[Point] = [(38 + wider, 110), (50 + wider, 150), (60 + wider, 220)]
-        dark += [(68 + wider, 306), (38 + wider, 306)]
+    wide = 0.0 if look.feminine else 10.0
+    with brush.part(smooth(shape), paint, outline(tone), 1.35):
+        dark: list[Point] = [(36 + wide, 108), (48 + wide, 150), (54 + wide, 220)]
+        dark += [(60 + wide, 312), (10, 312), (30 + wide, 200)]
         brush.fill(smooth(sided(side, dark)), shade(tone, 0.24), 0.75)
+        for x, y in ((52.0, 150.0), (57.0, 168.0)):
+            fold: list[Point] = [(x - 8 + wide, y - 6), (x + wide, y), (x + 8 + wide, y - 2)]
+            brush.fill(tapered(sided(side, fold), 1.8, 1.3, 0.2), outline(tone), 0.4)
         rng = random.Random(look.attributes.detail_seed * 2 + (side > 0))  # noqa: S311 - reproducible, not secret
         for _ in range(5):
-            x, y = rng.uniform(54, 80) + wider, rng.uniform(170, 285)
-            draw_flower(
-                brush.raised(1), side * x, y, rng.uniform(5, 8.5), light(look.tones.second, 0.25)
-            )
+            x, y = rng.uniform(40, 62) + wide, rng.uniform(170, 280)
+            petals = light(look.tones.second, 0.25)
+            draw_flower(brush.raised(1), side * x, y, rng.uniform(5, 8.5), petals)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kuchipaku_imagegen.illustrator.body import draw_bare_arm
 from kuchipaku_imagegen.illustrator.garments import (
     open_front,
     skirt,
@@ -11,6 +10,7 @@ from kuchipaku_imagegen.illustrator.garments import (
     torso,
     trousers,
 )
+from kuchipaku_imagegen.illustrator.hands import draw_bare_arm
 from kuchipaku_imagegen.illustrator.ink import Ink
 from kuchipaku_imagegen.illustrator.look import Look
 from kuchipaku_imagegen.illustrator.ornaments import draw_bow, draw_button
@@ -35,7 +35,7 @@ def draw_sailor(ink: Ink, look: Look) -> None:
         with torso(ink, look, WHITE, neck=(17, 76), neckline=116, bottom=262, loose=3):
             pass
     for side in (1, -1):
-        draw_bare_arm(ink, look, side, 2)
+        draw_bare_arm(ink, look, side, 3)
         sleeve(ink, look, side, WHITE, length=0.5, width=21, cuff=tone, flare=3)
     brush = ink.on(Space.BODY, 4)
     right: list[Point] = [(12, 70, 1), (24, 74), (43, 82), (49, 97, 1), (32, 108), (8, 130, 1)]
@@ -60,7 +60,7 @@ def draw_blazer(ink: Ink, look: Look) -> None:
     if look.feminine:
         draw_bow(ink.on(Space.BODY, 12), 0, 91, 12, tones.accent)
     else:
-        _draw_tie(ink, tones.accent)
+        draw_necktie(ink, tones.accent)
 
 
 def draw_suit(ink: Ink, look: Look) -> None:
@@ -70,7 +70,7 @@ def draw_suit(ink: Ink, look: Look) -> None:
     else:
         trousers(ink, tone)
     _draw_jacket(ink, look, tone)
-    _draw_tie(ink, look.tones.accent)
+    draw_necktie(ink, look.tones.accent)
 
 
 def _draw_jacket(ink: Ink, look: Look, tone: Colour) -> None:
@@ -95,7 +95,7 @@ def _draw_jacket(ink: Ink, look: Look, tone: Colour) -> None:
         sleeve(ink, look, side, tone, width=20 if look.feminine else 23, cuff=WHITE)
 
 
-def _draw_tie(ink: Ink, tone: Colour) -> None:
+def draw_necktie(ink: Ink, tone: Colour) -> None:
     brush = ink.on(Space.BODY, 7)
     blade: list[Point] = [(-3.4, 92, 1), (3.4, 92, 1), (7, 150), (0, 161, 1), (-7, 150)]
     with brush.part(smooth(blade), tone):
