@@ -53,7 +53,7 @@ def one_thread() -> None:
 
 @pytest.mark.parametrize("task", TINY_TASKS, ids=lambda task: task.name)
 def test_the_loss_falls(task: Task, data: PoseData, tmp_path: Path) -> None:
-    trainer = Trainer(task, dataclasses.replace(_SETTINGS, steps=16), tmp_path)
+    trainer = Trainer(task, dataclasses.replace(_SETTINGS, steps=48), tmp_path)
     batch = task.batch(data, 0, 1, 1, 2, False)
     trainer.net.train()
 
@@ -61,7 +61,7 @@ def test_the_loss_falls(task: Task, data: PoseData, tmp_path: Path) -> None:
         return float(task.loss(task.forward(trainer.net, batch), batch).detach())
 
     before = loss()
-    for _ in range(16):
+    for _ in range(48):
         trainer.train_step(data)
     assert loss() < before
 
