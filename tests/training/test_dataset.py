@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
+from kuchipaku_training import drawn
 from kuchipaku_training.pose import dataset
 from kuchipaku_training.pose.dataset import DataSpec, PoseData
 from kuchipaku_training.pose.layout import WINDOW_COLUMNS, WINDOW_ROWS
@@ -23,7 +24,7 @@ def test_a_finished_set_renders_nothing_more(data_folder: Path) -> None:
 
 def test_rendering_resumes_with_what_is_missing(data_folder: Path, tmp_path: Path) -> None:
     spec = DataSpec(first_seed=SPEC.first_seed, characters=2, faces=2, turns=1)
-    dataset.create(tmp_path, spec)
+    drawn.create(tmp_path, spec)
     done = np.load(tmp_path / "done.npy", mmap_mode="r+")
     done[1] = True
     done.flush()
@@ -49,7 +50,7 @@ def test_half_size_pictures_are_averages(data: PoseData) -> None:
 
 def test_another_spec_in_the_folder_is_refused(data_folder: Path) -> None:
     with pytest.raises(FailedPreconditionError, match="another data set"):
-        dataset.create(data_folder, dataclasses.replace(SPEC, characters=3))
+        drawn.create(data_folder, dataclasses.replace(SPEC, characters=3))
 
 
 def test_a_folder_without_a_set_is_refused(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_a_folder_without_a_set_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_set_without_a_finished_character_is_refused(tmp_path: Path) -> None:
-    dataset.create(tmp_path, DataSpec(first_seed=1, characters=1, faces=1, turns=1))
+    drawn.create(tmp_path, DataSpec(first_seed=1, characters=1, faces=1, turns=1))
     with pytest.raises(FailedPreconditionError, match="no finished character"):
         dataset.open_data(tmp_path)
 

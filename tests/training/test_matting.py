@@ -11,6 +11,7 @@ from rich.console import Console
 
 from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
 from kuchipaku_imagegen.cutout import open_matting_models
+from kuchipaku_training import drawn
 from kuchipaku_training.matting import dataset, task
 from kuchipaku_training.matting.compose import Placement, compose
 from kuchipaku_training.matting.dataset import DataSpec, FigureData
@@ -66,7 +67,7 @@ def test_every_kind_of_scene_is_drawn(kind: str) -> None:
 
 def test_a_set_of_another_spec_is_not_overwritten(folder: Path) -> None:
     with pytest.raises(FailedPreconditionError) as caught:
-        dataset.create(folder, DataSpec(1, 2, 2, 3))
+        drawn.create(folder, DataSpec(1, 2, 2, 3))
     assert caught.value.reason == "DATA_SPEC_DIFFERS"
     with pytest.raises(InvalidArgumentError):
         DataSpec(1, 0, 1, 1)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
+from kuchipaku_training import drawn
 from kuchipaku_training.matting.figures import CANVAS_SIZE, LABELS, draw_figure
 from kuchipaku_training.matting.scenes import SCENE_SIZE, draw_scene
 from kuchipaku_training.pose.pixels import premultiply
@@ -77,27 +78,6 @@ class FigureData:
         return self.arrays[name]
 
 
-def create(folder: Path, spec: DataSpec) -> None:
-    """Make the arrays of `spec` in `folder`, or check that they are there already.
-
-    Raises FailedPreconditionError if the folder holds a set of another spec.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    description = folder / "spec.json"
-    if description.exists():
-        found = DataSpec(**json.loads(description.read_text("utf-8")))
-        if found != spec:
-            raise FailedPreconditionError(
-                f"{folder} holds another data set ({found}); give another folder or remove it",
-                reason="DATA_SPEC_DIFFERS",
-                field="data",
-            )
-        return
-    for name, (shape, dtype) in spec.arrays().items():
-        np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.dtype(dtype), shape)
-    description.write_text(json.dumps(asdict(spec), indent=2), "utf-8")
-
-
 def open_data(folder: Path) -> FigureData:
     """Open a rendered data set for reading.
 
@@ -148,7 +128,7 @@ def render(folder: Path, spec: DataSpec, workers: int) -> Iterator[int]:
 
     Raises FailedPreconditionError if the folder holds a set of another spec.
     """
-    create(folder, spec)
+    drawn.create(folder, spec)
     done = np.load(folder / "done.npy", mmap_mode="r+")
     missing = [int(index) for index in np.flatnonzero(~done)]
     # Scenes and figures mixed, so that a training can start on a part of the set.

@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.console import Console
 
+from kuchipaku_training import drawn
 from kuchipaku_training.commands import drawing_progress
 from kuchipaku_training.matting import dataset
 from kuchipaku_training.matting.dataset import DataSpec
@@ -32,7 +33,7 @@ def render_data(folder: Path, options: argparse.Namespace, console: Console) -> 
     }
     with drawing_progress(console) as progress:
         for name, spec in specs.items():
-            dataset.create(folder / name, spec)
+            drawn.create(folder / name, spec)
             missing = dataset.missing_count(folder / name)
             row = progress.add_task(f"{name} pictures", total=missing)
             for count in dataset.render(folder / name, spec, options.workers):

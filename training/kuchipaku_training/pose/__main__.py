@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from kuchipaku_training import commands
+from kuchipaku_training import commands, drawn
 from kuchipaku_training.pose import dataset, held_out
 from kuchipaku_training.pose.dataset import DataSpec
 from kuchipaku_training.pose.evaluate import evaluate
@@ -63,7 +63,7 @@ def _render(options: argparse.Namespace, console: Console) -> None:
     with commands.drawing_progress(console) as progress:
         for name, spec in specs.items():
             folder = options.work / "data" / name
-            dataset.create(folder, spec)
+            drawn.create(folder, spec)
             row = progress.add_task(f"{name} characters", total=dataset.missing_count(folder))
             for _ in dataset.render(folder, spec, options.workers):
                 progress.advance(row)

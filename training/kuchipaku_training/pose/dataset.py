@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
 from kuchipaku_imagegen.illustrator import Character, random_attributes
+from kuchipaku_training import drawn
 from kuchipaku_training.pose import sampling
 from kuchipaku_training.pose.layout import (
     CANVAS_SIZE,
@@ -99,27 +100,6 @@ def _path(folder: Path, name: str) -> Path:
     return folder / f"{name}.npy"
 
 
-def create(folder: Path, spec: DataSpec) -> None:
-    """Make the arrays of `spec` in `folder`, or check that they are there already.
-
-    Raises FailedPreconditionError if the folder holds a set of another spec.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    description = folder / "spec.json"
-    if description.exists():
-        found = DataSpec(**json.loads(description.read_text("utf-8")))
-        if found != spec:
-            raise FailedPreconditionError(
-                f"{folder} holds another data set ({found}); give another folder or remove it",
-                reason="DATA_SPEC_DIFFERS",
-                field="data",
-            )
-        return
-    for name, (shape, dtype) in spec.arrays().items():
-        np.lib.format.open_memmap(_path(folder, name), "w+", np.dtype(dtype), shape)
-    description.write_text(json.dumps(asdict(spec), indent=2), "utf-8")
-
-
 def open_data(folder: Path) -> PoseData:
     """Open a rendered data set for reading.
 
@@ -179,7 +159,7 @@ def render(folder: Path, spec: DataSpec, workers: int) -> Iterator[int]:
 
     Raises FailedPreconditionError if the folder holds a set of another spec.
     """
-    create(folder, spec)
+    drawn.create(folder, spec)
     done = np.load(_path(folder, "done"), mmap_mode="r+")
     missing = [int(index) for index in np.flatnonzero(~done)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
