@@ -34,6 +34,12 @@ def herald(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(params=[False, True], ids=["thread", "brief"])
+def brief(request: pytest.FixtureRequest) -> bool:
+    """Tell how jobs are handed over; nothing else depends on it."""
+    return bool(request.param)
+
+
 async def told(herald: Path) -> int:
     return int(await asyncio.to_thread(herald.read_text))
 
@@ -68,33 +74,33 @@ async def test_jobs_run_in_processes_of_their_own():
         await ends(number)
 
 
-async def test_a_jobs_own_error_arrives_as_it_is_and_the_worker_lives_on():
+async def test_a_jobs_own_error_arrives_as_it_is_and_the_worker_lives_on(brief):
     async with WorkerPool("p", 1) as pool:
-        before = await pool.run(jobs.process_id)
+        before = await pool.run(jobs.process_id, brief=brief)
         with pytest.raises(InvalidArgumentError, match="Not so") as caught:
-            await pool.run(jobs.refuse)
+            await pool.run(jobs.refuse, brief=brief)
         assert (caught.value.reason, caught.value.field) == ("NOT_SO", "audio")
         assert caught.value.metadata == {"limit": "3"}
         for wrong in (jobs.crash, jobs.unpicklable):
             with pytest.raises(InternalError) as failed:
-                await pool.run(wrong)
+                await pool.run(wrong, brief=brief)
             assert failed.value.reason == "WORKER_JOB_FAILED"
             assert "secret" not in failed.value.message
             assert "Traceback" in str(failed.value.__cause__)
         with pytest.raises((AttributeError, TypeError)):
-            await pool.run(jobs.double, threading.Lock())
-        assert await pool.run(jobs.process_id) == before
+            await pool.run(jobs.double, threading.Lock(), brief=brief)
+        assert await pool.run(jobs.process_id, brief=brief) == before
 
 
-async def test_a_dead_worker_fails_its_own_job_alone_and_is_replaced(herald):
+async def test_a_dead_worker_fails_its_own_job_alone_and_is_replaced(herald, brief):
     metrics = Metrics("test")
     async with WorkerPool("p", 2, queue_limit=2, metrics=metrics) as pool:
-        hanging = asyncio.create_task(pool.run(jobs.announce_and_hang, herald))
+        hanging = asyncio.create_task(pool.run(jobs.announce_and_hang, herald, brief=brief))
         bystander = await told(herald)
         with pytest.raises(InternalError) as caught:
-            await pool.run(jobs.die)
+            await pool.run(jobs.die, brief=brief)
         assert caught.value.reason == "WORKER_DIED"
-        successor = await pool.run(jobs.process_id)
+        successor = await pool.run(jobs.process_id, brief=brief)
 
         assert not hanging.done()
         os.kill(bystander, 0)
@@ -107,26 +113,26 @@ async def test_a_dead_worker_fails_its_own_job_alone_and_is_replaced(herald):
         assert lost("kuchipaku_test_workers_lost_total", labels) == 1
 
 
-async def test_cancelling_kills_the_worker_in_the_midst_of_its_job(herald):
+async def test_cancelling_kills_the_worker_in_the_midst_of_its_job(herald, brief):
     async with WorkerPool("p", 1) as pool:
-        job = asyncio.create_task(pool.run(jobs.announce_and_hang, herald))
+        job = asyncio.create_task(pool.run(jobs.announce_and_hang, herald, brief=brief))
         number = await told(herald)
         job.cancel()
         with pytest.raises(asyncio.CancelledError):
             await job
         await ends(number)
 
-        assert await pool.run(jobs.process_id) != number
+        assert await pool.run(jobs.process_id, brief=brief) != number
 
 
-async def test_a_job_over_its_time_limit_is_ended():
+async def test_a_job_over_its_time_limit_is_ended(brief):
     async with WorkerPool("p", 1, time_limit_s=60) as pool:
-        before = await pool.run(jobs.process_id)
+        before = await pool.run(jobs.process_id, brief=brief)
         with pytest.raises(DeadlineExceededError) as caught:
-            await pool.run(jobs.hang, time_limit_s=0.05)
+            await pool.run(jobs.hang, time_limit_s=0.05, brief=brief)
         assert caught.value.reason == "JOB_TIME_LIMIT"
 
-        assert await pool.run(jobs.process_id) != before
+        assert await pool.run(jobs.process_id, brief=brief) != before
 
 
 async def test_the_queue_is_bounded(herald):

@@ -67,6 +67,21 @@ class Worker:
         """Hand over a pickled job and wait for its first message. Raises WorkerDiedError."""
         return await self._in_thread(self._exchange, data)
 
+    async def exchange_here(self, data: bytes) -> tuple[Reply, Any]:
+        """As `exchange` without the thread, for what is small both ways. Raises WorkerDiedError."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        ends = (self._pipe.fileno(), self._process.sentinel)
+        for end in ends:
+            loop.add_reader(end, ready.set)
+        try:
+            self._send(data)
+            await ready.wait()
+        finally:
+            for end in ends:
+                loop.remove_reader(end)
+        return self._read()
+
     async def receive(self) -> tuple[Reply, Any]:
         """Wait for the next message. Raises WorkerDiedError."""
         return await self._in_thread(self._receive)
@@ -110,6 +125,10 @@ class Worker:
     def _receive(self) -> tuple[Reply, Any]:
         # The pipe alone does not tell of a death when a grandchild has inherited its far end.
         wait([self._pipe, self._process.sentinel])
+        return self._read()
+
+    def _read(self) -> tuple[Reply, Any]:
+        """The message that has come, or the news of a death."""
         try:
             if not self._pipe.poll():
                 raise self._died()

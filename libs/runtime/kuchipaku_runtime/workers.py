@@ -117,16 +117,23 @@ class WorkerPool:
         await self.close()
 
     async def run(
-        self, function: Callable[..., T], *args: Any, time_limit_s: float | None = None
+        self,
+        function: Callable[..., T],
+        *args: Any,
+        time_limit_s: float | None = None,
+        brief: bool = False,
     ) -> T:
         """Return ``function(*args)``, computed by a worker.
+
+        ``brief``: arguments and answer are a few kB at most. They are handed over by the event
+        loop itself, which costs less than the thread that long messages need.
 
         Raises the KuchipakuError that the function raises; InternalError with reason
         ``WORKER_JOB_FAILED`` for anything else it raises and ``WORKER_DIED``;
         DeadlineExceededError ``JOB_TIME_LIMIT``; ResourceExhaustedError ``QUEUE_FULL``.
         """
         job = Job(function, args, current_request_id(), streaming=False)
-        async with self._job(job, time_limit_s) as receive:
+        async with self._job(job, time_limit_s, brief=brief) as receive:
             while True:
                 kind, value = await receive()
                 if kind == Reply.RESULT:
@@ -166,13 +173,13 @@ class WorkerPool:
 
     @asynccontextmanager
     async def _job(
-        self, job: Job, time_limit_s: float | None
+        self, job: Job, time_limit_s: float | None, *, brief: bool = False
     ) -> AsyncIterator[Callable[[], Awaitable[tuple[Reply, Any]]]]:
         """Run ``job`` on a worker of its own; yields how to receive its messages."""
         limit = self._time_limit_s if time_limit_s is None else time_limit_s
         async with self.admission.slot():
             data = await _pickled(job)
-            running = _Running(await self._take(), limit, data)
+            running = _Running(await self._take(), limit, data, brief=brief)
             try:
                 yield running.receive
             finally:
@@ -242,9 +249,10 @@ async def _pickled(job: Job) -> bytes:
 class _Running:
     """One job on one worker."""
 
-    def __init__(self, worker: Worker, limit_s: float | None, data: bytes) -> None:
+    def __init__(self, worker: Worker, limit_s: float | None, data: bytes, *, brief: bool) -> None:
         """``data`` is the pickled job; the first `receive` hands it to the worker."""
         self.worker = worker
+        self._brief = brief
         self._data: bytes | None = data
         self.ended = False
         """Whether the worker is through with the job and can take another."""
@@ -261,8 +269,7 @@ class _Running:
     async def receive(self) -> tuple[Reply, Any]:
         """Return the next item or the result; raise what the job raised."""
         data, self._data = self._data, None
-        step = self.worker.receive() if data is None else self.worker.exchange(data)
-        kind, value = await self._bounded(step)
+        kind, value = await self._bounded(self._message(data))
         self.ended = kind != Reply.ITEM
         if kind == Reply.ERROR:
             raise value
@@ -271,6 +278,13 @@ class _Running:
                 RemoteTracebackError(value)
             )
         return kind, value
+
+    def _message(self, data: bytes | None) -> Coroutine[Any, Any, tuple[Reply, Any]]:
+        if data is None:
+            return self.worker.receive()
+        if self._brief and len(data) <= _SMALL_BYTES:
+            return self.worker.exchange_here(data)
+        return self.worker.exchange(data)
 
     async def _bounded(self, step: Coroutine[Any, Any, T]) -> T:
         left = None if self._limit_s is None else max(0.0, self._limit_s - self.seconds)

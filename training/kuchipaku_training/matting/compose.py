@@ -121,15 +121,12 @@ def _placed(
     data: FigureData, index: int, placement: Placement, size: tuple[int, int], rng: Rng
 ) -> Tensor:
     """The premultiplied figure (4, h, w), its head box laid onto the placement."""
-    pixels = torch.from_numpy(np.array(data["figures"][index]))
-    source = pixels.permute(2, 0, 1)[None].float().div_(255.0)
     x, y, side, angle = (float(value) for value in data["heads"][index])
     zoom = placement.side / side
     level = 1
     while zoom * level < 0.6 and level < 8:
         level *= 2
-    if level > 1:
-        source = functional.avg_pool2d(source, level)
+    source = torch.from_numpy(data.figure(index, level))[None].float().div_(255.0)
     flip = -1.0 if placement.mirrored else 1.0
     # Picture pixel -> canvas pixel: undo shift, turn, scale and mirroring, in this order.
     turn = placement.angle - flip * angle

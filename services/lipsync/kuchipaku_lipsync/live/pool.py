@@ -117,7 +117,7 @@ class LiveCall:
 
     async def _run(self, function: Callable[..., T], *args: Any) -> T:
         # Cancelling a job would kill the worker, and with it the other streams that it serves.
-        job = asyncio.ensure_future(self._worker.run(function, self._key, *args))
+        job = asyncio.ensure_future(self._worker.run(function, self._key, *args, brief=True))
         try:
             return await asyncio.shield(job)
         except asyncio.CancelledError:
