@@ -33,6 +33,7 @@ _FLUSH_S: Final = 2.0
 
 S = TypeVar("S", bound=ServiceSettings)
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,19 @@ class ServiceContext(Generic[S]):
     async def enter(self, resource: AbstractAsyncContextManager[T]) -> T:
         """Open a resource (worker pool, channel) that is closed after the server has stopped."""
         return await self._stack.enter_async_context(resource)
+
+    async def enter_both(
+        self, one: AbstractAsyncContextManager[T], other: AbstractAsyncContextManager[U]
+    ) -> tuple[T, U]:
+        """As `enter`, two at the same time: starting processes is mostly waiting for them."""
+        entries = asyncio.create_task(self.enter(one)), asyncio.create_task(self.enter(other))
+        try:
+            return await asyncio.gather(*entries)
+        except BaseException:
+            for entry in entries:
+                entry.cancel()
+            await asyncio.gather(*entries, return_exceptions=True)
+            raise
 
     def on_stop(self, callback: Callable[[], Awaitable[object]]) -> None:
         """Await ``callback()`` after the server has stopped; last registered, first called."""

@@ -58,8 +58,9 @@ class WorkerPool:
             async for progress in pool.stream(recognize_stepwise, samples):
                 ...
 
-    A worker that dies fails its own job only and is replaced. Cancelling the task that awaits a
-    job, or closing a stream early, kills the worker in the midst of it.
+    The pool is ready when one worker is; the others start meanwhile. A worker that dies fails its
+    own job only and is replaced. Cancelling the task that awaits a job, or closing a stream early,
+    kills the worker in the midst of it.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class WorkerPool:
         start_timeout_s: float = 60.0,
         metrics: Metrics | None = None,
     ) -> None:
-        """Describe ``size`` workers; entering the pool starts them.
+        """Describe ``size`` workers; entering the pool starts the first and waits for it.
 
         ``queue_limit``: jobs that may wait for a worker. ``time_limit_s``: longest run of one
         job. ``initializer(*initargs)`` runs once in every worker.
@@ -86,26 +87,19 @@ class WorkerPool:
         self._setup = WorkerSetup(initializer, initargs, None)
         self._start_timeout_s = start_timeout_s
         self._metrics = metrics.group(PoolMetrics) if metrics else None
-        # None is the right to start a worker where a replacement failed.
+        # None is the right to start a worker where a start in the background failed.
         self._idle: asyncio.Queue[Worker | None] = asyncio.Queue()
         self._workers: set[Worker] = set()
-        self._replacing: set[asyncio.Task[None]] = set()
+        self._starting: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def __aenter__(self) -> Self:
         self._setup = WorkerSetup(
             self._setup.initializer, self._setup.arguments, current_log_options()
         )
-        starts = [asyncio.create_task(self._start()) for _ in range(self.size)]
-        try:
-            for worker in await asyncio.gather(*starts):
-                self._idle.put_nowait(worker)
-        except BaseException:
-            for start in starts:
-                start.cancel()
-            await asyncio.gather(*starts, return_exceptions=True)
-            await self.close()
-            raise
+        self._idle.put_nowait(await self._start())
+        for _ in range(self.size - 1):
+            self._in_background(self._add())
         return self
 
     async def __aexit__(
@@ -167,7 +161,7 @@ class WorkerPool:
             idle.add(self._idle.get_nowait())
         for worker in self._workers - idle:
             worker.kill()
-        await asyncio.gather(*self._replacing, return_exceptions=True)
+        await asyncio.gather(*self._starting, return_exceptions=True)
         await asyncio.gather(*(worker.dispose() for worker in self._workers))
         self._workers.clear()
 
@@ -207,22 +201,31 @@ class WorkerPool:
         if self._metrics:
             self._metrics.lost.labels(self.name, running.cause).inc()
         if not self._closed:
-            task = asyncio.create_task(self._replace(running.worker))
-            self._replacing.add(task)
-            task.add_done_callback(self._replacing.discard)
+            self._in_background(self._replace(running.worker))
+
+    def _in_background(self, start: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(start)
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
 
     async def _replace(self, worker: Worker) -> None:
         self._workers.discard(worker)
         await worker.dispose()
-        replacement = None
+        await self._add()
+
+    async def _add(self) -> None:
+        """Start one more worker, or leave the right to do so."""
+        added: Worker | None = None
         try:
             if not self._closed:
-                replacement = await self._start()
+                added = await self._start()
         except InternalError as error:
-            # The next job tries again, and reports it to its caller if that fails too.
-            _LOG.error("no new worker: %s", error, exc_info=error, extra={"pool": self.name})
+            # The next job tries again, and reports it to its caller if that fails too. A pool that
+            # closes has ended the start itself.
+            if not self._closed:
+                _LOG.error("no new worker: %s", error, exc_info=error, extra={"pool": self.name})
         finally:
-            self._idle.put_nowait(replacement)
+            self._idle.put_nowait(added)
 
     async def _start(self) -> Worker:
         worker = Worker(self.name, self._setup, self._start_timeout_s)

@@ -26,7 +26,7 @@ async def build(context: ServiceContext[LipsyncSettings]) -> Sequence[Service]:
     settings = context.settings
     preloaded = (RecognizerName.AUTO,) if settings.preload else ()
     scratch = await context.enter(_scratch())
-    pool = await context.enter(
+    pool, live = await context.enter_both(
         WorkerPool(
             "recognizer",
             settings.workers,
@@ -35,14 +35,12 @@ async def build(context: ServiceContext[LipsyncSettings]) -> Sequence[Service]:
             initializer=prepare_worker,
             initargs=(preloaded, settings.rhubarb_path, settings.time_limit_s, scratch),
             metrics=context.metrics,
-        )
-    )
-    live = await context.enter(
+        ),
         LivePool(
             settings.live_workers,
             streams_per_worker=settings.live_streams_per_worker,
             metrics=context.metrics,
-        )
+        ),
     )
     streams = Admission("streams", settings.max_streams, metrics=context.metrics)
     budget = ByteBudget(settings.max_buffered_audio_mib * MIB)
