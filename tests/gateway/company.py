@@ -68,6 +68,12 @@ class Listener(lipsync_grpc.LipsyncServiceServicer):
         self.cues = [cue_pb2.MouthCue(end_offset=Duration(seconds=1))]
         self.refused: InvalidArgumentError | None = None
         """What is wrong with all configs."""
+        self.may_start = asyncio.Event()
+        self.may_start.set()
+        self.asked = asyncio.Semaphore(0)
+        """Released once for each call that has sent its config."""
+        self.asking = self.most_asking = 0
+        """Calls that wait to start."""
         self.listening = asyncio.Event()
         self.given_up = asyncio.Event()
         """A call has been cancelled after audio."""
@@ -79,6 +85,11 @@ class Listener(lipsync_grpc.LipsyncServiceServicer):
         config = (await anext(requests)).config
         if self.refused is not None:
             raise self.refused
+        self.asking += 1
+        self.most_asking = max(self.most_asking, self.asking)
+        self.asked.release()
+        await self.may_start.wait()
+        self.asking -= 1
         yield lipsync.RecognizeCuesResponse(started=lipsync.RecognizeCuesStarted(config=config))
         try:
             async for _ in requests:

@@ -41,6 +41,7 @@ def settings(tmp_path: Path) -> GatewaySettings:
         store_url=f"file://{tmp_path}/store",
         backlog_mib=1,
         peer_patience_s=0.0,
+        sessions=8,
     )
 
 
@@ -205,6 +206,26 @@ async def test_what_lip_sync_refuses_is_refused_at_the_start(
     with pytest.raises(InvalidArgumentError) as caught:
         await Talk(client).until("started")
     assert caught.value.field == "config.content"
+
+
+async def test_in_a_rush_sessions_open_a_few_at_a_time(
+    client: Client, company: Company, settings: GatewaySettings
+) -> None:
+    company.lipsync.may_start.clear()
+    talks = [Talk(client) for _ in range(settings.sessions)]
+    started = [asyncio.create_task(talk.until("started")) for talk in talks]
+    for _ in range(settings.openings):
+        await company.lipsync.asked.acquire()
+
+    # Whoever is one too many need not wait for those that open.
+    with pytest.raises(ResourceExhaustedError) as caught:
+        await Talk(client).until("started")
+    assert caught.value.reason == "QUEUE_FULL"
+    company.lipsync.may_start.set()
+    await asyncio.gather(*started)
+    assert company.lipsync.most_asking == settings.openings
+    for talk in talks:
+        await talk.end()
 
 
 async def test_lines_with_cues_do_without_lip_sync(

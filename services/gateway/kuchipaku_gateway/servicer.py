@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -60,6 +61,7 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
             idle_timeout_s=settings.idle_timeout_s,
             metrics=metrics,
             tracer=tracer,
+            opening=asyncio.Semaphore(settings.openings),
         )
 
     async def CreateCharacter(  # noqa: N802 - the protocol's name

@@ -52,6 +52,8 @@ class SessionOptions:
     """How long a session may do nothing."""
     metrics: SessionMetrics
     tracer: Tracer
+    opening: asyncio.Semaphore
+    """Sessions that may be opened at the same time."""
 
 
 class SpeakSession:
@@ -89,7 +91,10 @@ class SpeakSession:
     ) -> None:
         """Serve the session to its end; `requests` are those behind the config."""
         self._emit = send
-        await self._announce()
+        # In a rush all would take turns in the event loop, and frames and refusals wait for all.
+        async with self._options.opening:
+            started = await self._open()
+        await send(pb.SpeakResponse(started=started))
         self._touch()
         try:
             async with together() as tasks:
@@ -103,8 +108,8 @@ class SpeakSession:
                 utterance.span.end("the session ended")
         await send(pb.SpeakResponse(statistics=self._statistics))
 
-    async def _announce(self) -> None:
-        """Have the services behind check config and canvas, and tell what is in effect."""
+    async def _open(self) -> pb.SpeakStarted:
+        """Have the services behind check config and canvas. Returns what is in effect."""
         effective = pb.SpeakConfig()
         effective.CopyFrom(self._config)
         started = pb.SpeakStarted(config=effective, character=to_message(self._character))
@@ -122,7 +127,7 @@ class SpeakSession:
             started.look_ahead.CopyFrom(told.look_ahead)
             self._look_ahead_s = seconds_of(told.look_ahead)
             await drawing.finish()
-        await self._emit(pb.SpeakResponse(started=started))
+        return started
 
     # Reading
 

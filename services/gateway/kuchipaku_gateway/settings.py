@@ -35,6 +35,13 @@ class GatewaySettings(ServiceSettings):
     sessions: int = Field(
         default=32, ge=1, le=10_000, description="Speak sessions served at the same time."
     )
+    openings: int = Field(
+        default=4,
+        ge=1,
+        le=10_000,
+        description="Speak sessions opened at the same time; others wait, so that in a rush frames "
+        "and refusals need not.",
+    )
     videos: int = Field(default=4, ge=1, le=1000, description="Videos made at the same time.")
     creations: int = Field(
         default=8, ge=1, le=1000, description="Characters made at the same time."
