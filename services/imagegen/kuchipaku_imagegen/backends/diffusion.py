@@ -259,6 +259,7 @@ def _device(options: DiffusionOptions) -> str:
 
 
 def _add_lora(pipe: Any, spec: DiffusionSpec) -> None:
+    place = _adapter_file(Path(str(spec.lora)))
     try:
         import_module("peft")
     except ImportError as error:
@@ -267,17 +268,20 @@ def _add_lora(pipe: Any, spec: DiffusionSpec) -> None:
             reason="PEFT_NOT_INSTALLED",
             model=spec.name,
         ) from error
-    place = Path(str(spec.lora))
+    pipe.load_lora_weights(str(place.parent), weight_name=place.name, local_files_only=True)
+    pipe.fuse_lora(lora_scale=spec.lora_scale)
+    pipe.unload_lora_weights()
+
+
+def _adapter_file(place: Path) -> Path:
     if place.is_dir():
         files = sorted(place.glob("*.safetensors"))
         if not files:
             raise FileNotFoundError(f"no safetensors file in {place}")
-        place = files[0]
-    elif place.suffix != ".safetensors":
+        return files[0]
+    if place.suffix != ".safetensors":
         raise ValueError("a LoRA is a safetensors file; others could hold code")
-    pipe.load_lora_weights(str(place.parent), weight_name=place.name, local_files_only=True)
-    pipe.fuse_lora(lora_scale=spec.lora_scale)
-    pipe.unload_lora_weights()
+    return place
 
 
 def _preview_map(pipe: Any, torch: Any) -> NDArray[np.float32] | None:
