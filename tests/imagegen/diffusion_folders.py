@@ -119,3 +119,19 @@ def save_sdxl(folder: Path) -> Path:
     )
     pipe.save_pretrained(folder)
     return folder
+
+
+def save_lora(model: Path, folder: Path) -> Path:
+    """A strong adapter with random weights for the U-Net of `model`, saved as trainers save one."""
+    torch, diffusers, _ = _modules()
+    reason = "peft is not installed: install kuchipaku-imagegen[diffusion] to run this"
+    peft = pytest.importorskip("peft", reason=reason)
+    unet = diffusers.UNet2DConditionModel.from_pretrained(model / "unet")
+    unet.add_adapter(
+        peft.LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_v", "to_out.0"])
+    )
+    torch.manual_seed(3)
+    layers = peft.get_peft_model_state_dict(unet)
+    layers = {name: torch.randn_like(weight) for name, weight in layers.items()}
+    diffusers.StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=layers)
+    return folder

@@ -22,7 +22,7 @@ from kuchipaku_imagegen.backends.diffusion import (
 from kuchipaku_imagegen.modelcache import ModelCache
 from kuchipaku_imagegen.threads import StoppedError
 
-from .diffusion_folders import SIDE, save_sd, save_sdxl
+from .diffusion_folders import SIDE, save_lora, save_sd, save_sdxl
 
 # Loading diffusers takes long where nothing is cached, and it warns of things to come.
 pytestmark = [
@@ -211,6 +211,26 @@ def test_errors_do_not_tell_places(cache: ModelCache, device: Device, tmp_path: 
     with pytest.raises(FailedPreconditionError) as caught:
         list(backend.draw(_order(1), _Told()))
     assert str(tmp_path) not in caught.value.message
+
+
+def test_adapters_change_the_picture_as_much_as_they_are_told_to(
+    folders: dict[str, Path], device: Device, tmp_path: Path
+) -> None:
+    lora = save_lora(folders["sd"], tmp_path / "style")
+    cache = ModelCache(1 << 30)
+
+    def drawn(name: str, **more: object) -> Drawing:
+        spec = DiffusionSpec(name, str(folders["sd"]), **more)  # type: ignore[arg-type]
+        backend = DiffusionBackend(spec, DiffusionOptions("cpu"), cache, device)
+        return next(iter(backend.draw(_order(4), _Told())))
+
+    plain = drawn("plain")
+    assert _difference(plain, drawn("off", lora=lora, lora_scale=0.0)) <= _TOLERANCE
+    half, whole = drawn("half", lora=lora, lora_scale=0.5), drawn("whole", lora=lora)
+    assert _difference(plain, half) > _TOLERANCE
+    assert _difference(half, whole) > _TOLERANCE
+    file = next(lora.glob("*.safetensors"))
+    assert _difference(whole, drawn("file", lora=file)) == 0
 
 
 def test_adapters_are_no_pickles(
