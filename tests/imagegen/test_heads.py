@@ -24,6 +24,20 @@ def test_the_box_is_that_of_the_drawing(heads: Heads, scale: float, at: tuple[in
     assert found[0].confidence > 0.8
 
 
+def test_a_mirrored_face_is_judged_alike(heads: Heads) -> None:
+    picture = placed(character(900_010), gradient(700, 560), at=(100, 80))[..., :3]
+    box = HeadBox(340, 215, 130, 0.1)
+    face = heads.examine(picture, box)
+    other = heads.examine(
+        np.ascontiguousarray(picture[:, ::-1]), HeadBox(700 - box.x, box.y, box.side, -box.angle)
+    )
+    assert face is not None
+    assert other is not None
+    assert abs(face.turn + other.turn) < 0.02
+    assert abs(face.nod - other.nod) < 0.02
+    assert abs(face.mouth_open - other.mouth_open) < 0.02
+
+
 def test_a_small_head_in_a_large_picture_is_found(heads: Heads) -> None:
     picture = placed(character(900_010), gradient(2000, 1600), scale=0.9, at=(1300, 1000))
     found = heads.find(picture[..., :3])

@@ -24,6 +24,8 @@ _PEAK: Final = 0.3
 _SAME: Final = 0.3
 _CANDIDATES: Final = 6
 _ROUNDS: Final = 2
+#: What the examiner measures to one side.
+_MIRRORED: Final = frozenset({"dx", "angle", "turn"})
 #: A head smaller than this share of the picture is looked for in parts of it.
 _TILE: Final = 0.6
 
@@ -186,6 +188,15 @@ class Examiner:
         crop = Similarity.between(head, wanted).picture(
             picture, (self._side, self._side), (128, 128, 128)
         )
+        values = self._read(crop)
+        # A mirrored face is as good a face: where the two answers differ the truth lies between.
+        mirrored = self._read(crop[:, ::-1])
+        return {
+            name: (value + (-mirrored[name] if name in _MIRRORED else mirrored[name])) / 2
+            for name, value in values.items()
+        }
+
+    def _read(self, crop: Rgb) -> dict[str, float]:
         output = self._model(_tensor(crop))[0]
         return {name: float(output[index]) for name, index in self._names.items()}
 
