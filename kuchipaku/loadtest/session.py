@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 from google.protobuf.duration_pb2 import Duration
 
+from kuchipaku.calls import keep_status
 from kuchipaku.errors import error_from_rpc
 from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
 from kuchipaku.gateway.v1 import gateway_service_pb2_grpc as gateway_grpc
@@ -71,7 +72,7 @@ class LoadSession:
                     await channel.channel_ready()
             self._record.begun_at = time.monotonic()
             stub = gateway_grpc.GatewayServiceStub(channel)
-            call = stub.Speak(self._requests(), metadata=metadata)
+            call = keep_status(stub.Speak(self._requests(), metadata=metadata))
             await self._read(call)
         self._record.ended_at = time.monotonic()
         return self._record

@@ -114,20 +114,13 @@ class Admission:
             self._mean_hold_s += _SMOOTHING * (held - self._mean_hold_s)
             self._release()
 
-    def require_room(self) -> None:
-        """Raise ResourceExhaustedError QUEUE_FULL if `slot` would do so now.
-
-        Who asks before it waits for a call's messages refuses the sooner, and has to ask again.
-        """
-        if self._used >= self.capacity and self.queued >= self.queue_limit:
-            raise self._refusal("QUEUE_FULL", f"All {self.capacity} slots of {self.name} are busy.")
-
     async def _acquire(self) -> None:
-        self.require_room()
         if self._used < self.capacity:
             self._used += 1
             self._report()
             return
+        if self.queued >= self.queue_limit:
+            raise self._refusal("QUEUE_FULL", f"All {self.capacity} slots of {self.name} are busy.")
         turn = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         self._report()

@@ -134,7 +134,6 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
         self, request_iterator: AsyncIterator[pb.SpeakRequest], context: Context
     ) -> AsyncIterator[pb.SpeakResponse]:
         """Serve a live session."""
-        self._sessions.require_room()
         config = (await self._config(request_iterator)).config
         async with self._sessions.slot():
             character = await self._character(config.character)
