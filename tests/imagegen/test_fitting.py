@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_imagegen.checks import WANTED_HEAD
@@ -76,6 +80,18 @@ def test_a_picture_with_alpha_is_moved_without_matting(fitter: Fitter) -> None:
     fit = fitter.fit(picture)
     assert fit.matting_model == ""
     assert overlap(fit.canvas, truth) > 0.8
+
+
+@pytest.mark.parametrize("name", ["lambda_00", "lambda_01"])
+def test_official_canvases_stay_as_they_are(fitter: Fitter, name: str) -> None:
+    data = os.environ.get("KUCHIPAKU_TEST_DATA")
+    if not data:
+        pytest.skip("KUCHIPAKU_TEST_DATA names no folder of test data")
+    with Image.open(Path(data) / "data/tha/v4_student" / name / "character.png") as image:
+        canvas = np.array(image.convert("RGBA"))
+    fit = fitter.fit(canvas)
+    assert np.array_equal(fit.canvas[canvas[..., 3] > 0], canvas[canvas[..., 3] > 0])
+    assert all(check.verdict is not Verdict.FAIL for check in fit.checks)
 
 
 def test_a_tall_hat_is_not_cut_off(fitter: Fitter) -> None:

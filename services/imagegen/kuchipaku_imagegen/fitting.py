@@ -57,7 +57,7 @@ _LOWEST_HEAD: Final = 12.0
 _MIN_HEAD_COVERAGE: Final = 0.45
 #: A canvas whose head is nearer to its place than this is left as it is.
 _CLOSE_PX: Final = 12.0
-_CLOSE_SCALE: Final = 0.12
+_CLOSE_SCALE: Final = 0.16
 _CLOSE_ANGLE: Final = math.radians(4.0)
 _VISIBLE: Final = 128
 #: Where the head lies in a canvas with its margin; what does not hang together with it goes.
