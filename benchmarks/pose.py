@@ -94,7 +94,7 @@ class Bench:
     def fresh(self) -> Character:
         """Forget everything and prepare the character anew."""
         memory = self.model.engine.memory
-        for memo in (memory.characters, memory.stages, memory.frames):
+        for memo in (memory.characters, memory.stages, memory.frames, memory.pictures):
             memo.clear()
         return self.model.engine.prepare("bench", self.picture)
 
@@ -220,7 +220,11 @@ class Plain:
                 values = self._sessions[stage.name].run(list(stage.outputs), inputs)
                 tensors |= dict(zip(stage.outputs.values(), values, strict=True))
         output = self._manifest.output
-        return tensor_to_picture(tensors[output.tensor][0], output.convention)
+        frame = tensors[output.tensor][0]
+        if output.patch is not None:
+            frame = frame.copy()
+            frame[:, output.patch.rows, output.patch.columns] = tensors[output.patch.tensor][0]
+        return tensor_to_picture(frame, output.convention)
 
 
 def against_plain(bench: Bench, frames: int = 20) -> dict[str, float]:

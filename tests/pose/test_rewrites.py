@@ -12,7 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from kuchipaku_pose.engine.rewrites import with_joined_slices, with_woven_blocks
+from kuchipaku_pose.engine.rewrites import (
+    with_joined_slices,
+    with_offset_samples,
+    with_woven_blocks,
+)
 from kuchipaku_pose.onnxedit import GraphEditor, GraphMismatchError
 from tests.pose.tinypack import constant, graph_bytes, value
 
@@ -89,6 +93,87 @@ def test_blocks_are_woven_as_they_were_moved(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("graph", [blocks(3), blocks(mode="DCR")], ids=["3x3", "depth first"])
 def test_other_blocks_stay(graph: bytes) -> None:
     assert with_woven_blocks(graph) == graph
+
+
+def corners(axis: int = 1) -> bytes:
+    """Four maps, joined to blocks of 2x2 pixels, the corner being the slower channel."""
+    return graph_bytes(
+        [
+            helper.make_node("Concat", ["a", "b", "c", "d"], ["x"], axis=axis),
+            helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2, mode="DCR"),
+        ],
+        [value(name, ["n", "c", "h", "w"]) for name in "abcd"],
+        [value("y", ["n", "k", "i", "j"])],
+        [],
+    )
+
+
+def test_maps_of_corners_are_woven_without_being_joined() -> None:
+    graph = corners()
+    woven = with_woven_blocks(graph)
+    assert "DepthToSpace" not in operators(woven)
+    maps = {name: i + 10 * numbers(2, 3, 4, 5) for i, name in enumerate("abcd")}
+    np.testing.assert_array_equal(run(woven, **maps)[0], run(graph, **maps)[0])
+    assert with_woven_blocks(corners(axis=2)) == corners(axis=2)
+
+
+SIDE = 12
+
+
+def samples(*, padding: str = "zeros", opset: int = 19, shift: float = 0.0) -> bytes:
+    """A picture of 12x12 pixels, sampled around its own pixels by a flow."""
+    line = ((2 * np.arange(SIDE) + 1) / SIDE - 1 + shift).astype(np.float32)
+    weights = {"row": line, "column": line[:, None], "last": np.array([3], np.int64)}
+    weights |= {"0": np.array(0, np.int64), "1": np.array(1, np.int64)}
+    nodes = []
+    for i, places in enumerate(("row", "column")):
+        nodes += [
+            helper.make_node("Gather", ["flow", str(i)], [f"part{i}"], axis=1),
+            helper.make_node("Add", [f"part{i}", places], [f"at{i}"]),
+            helper.make_node("Unsqueeze", [f"at{i}", "last"], [f"tall{i}"]),
+        ]
+    nodes += [
+        helper.make_node("Concat", ["tall0", "tall1"], ["grid"], axis=-1),
+        helper.make_node(
+            "GridSample",
+            ["x", "grid"],
+            ["y"],
+            mode="bilinear",
+            padding_mode=padding,
+            align_corners=0,
+        ),
+    ]
+    graph = graph_bytes(
+        nodes,
+        [value("x", ["n", 4, SIDE, SIDE]), value("flow", ["n", 2, SIDE, SIDE])],
+        [value("y", ["n", 4, SIDE, SIDE])],
+        [constant(name, array) for name, array in weights.items()],
+    )
+    model = onnx.load_from_string(graph)
+    model.opset_import[0].version = opset
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def test_samples_around_pixels_become_offsets_that_give_the_same() -> None:
+    graph = samples()
+    rewritten = with_offset_samples(graph)
+    assert "GridSample" not in operators(rewritten)
+    rng = np.random.default_rng(4)
+    x = rng.random((2, 4, SIDE, SIDE), np.float32)
+    # Up to half the picture: what lies outside is sampled too.
+    flow = rng.uniform(-1, 1, (2, 2, SIDE, SIDE)).astype(np.float32)
+    found, expected = (run(each, x=x, flow=flow)[0] for each in (rewritten, graph))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [samples(padding="border"), samples(opset=17), samples(shift=0.1)],
+    ids=["borders repeated", "before deformable convolutions", "around other places"],
+)
+def test_other_samples_stay(graph: bytes) -> None:
+    assert with_offset_samples(graph) == graph
 
 
 def test_an_edited_graph_keeps_what_it_does_not_know() -> None:

@@ -152,13 +152,15 @@ def test_graphs_as_they_are_run_give_what_the_packs_graphs_give(engine: Engine, 
         for name, tensor in plain.items():
             np.testing.assert_allclose(ours[name], tensor, rtol=0, atol=UNSEEN, err_msg=name)
         pictures = [
-            tensor_to_picture(tensors["frame"][0], engine.pack.manifest.output.convention)
+            tensor_to_picture(tensors[name][0], engine.pack.manifest.output.convention)
             for tensors in (plain, ours)
+            for name in ("turned", "window")
         ]
-        moved = np.abs(pictures[0].astype(int) - pictures[1].astype(int))
-        # A tie may be rounded either way; nothing else may differ.
-        assert moved.max() <= 1
-        assert np.count_nonzero(moved) <= 4
+        for one, other in zip(pictures[:2], pictures[2:], strict=True):
+            moved = np.abs(one.astype(int) - other.astype(int))
+            # Positions differ by float32's rounding: what is nearly a tie may go either way.
+            assert moved.max() <= 1
+            assert np.count_nonzero(moved) <= moved.size / 10_000
 
 
 @pytest.mark.parametrize("name", ["flow", "compose"])

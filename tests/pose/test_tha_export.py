@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -10,7 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 pytest.importorskip("torch")
 
-from kuchipaku_pose.tha.export import store_compactly
+import torch
+
+from kuchipaku_pose.tha.export import store_compactly, write_stage
+from kuchipaku_pose.tha.operators import sample
+from kuchipaku_pose.tha.stages import StageDraft
 
 
 def product(weight: np.ndarray) -> onnx.ModelProto:
@@ -50,3 +57,32 @@ def test_a_value_that_half_precision_does_not_hold_keeps_all_its_bytes(value: fl
     model = product(weight)
     store_compactly(model)
     assert numpy_helper.to_array(model.graph.initializer[0]).dtype == np.float32
+
+
+class Sampled(torch.nn.Module):  # type: ignore[misc]
+    """A picture sampled at places of which half lie outside."""
+
+    def __init__(self, *, corners: bool) -> None:
+        super().__init__()
+        self.corners = corners
+
+    def forward(self, canvas: Any, places: Any) -> tuple[Any]:
+        return (sample(canvas, places, corners=self.corners),)
+
+
+@pytest.mark.parametrize("corners", [False, True])
+def test_borders_are_repeated_by_places_that_end_there(tmp_path: Path, corners: bool) -> None:
+    torch.manual_seed(3)
+    canvas, places = torch.rand(2, 4, 24, 24) * 2 - 1, torch.rand(2, 24, 24, 2) * 4 - 2
+    module = Sampled(corners=corners)
+    stage = StageDraft("sampled", module, ("canvas", "places"), ("frame",))
+    write_stage(stage, {"canvas": canvas, "places": places}, tmp_path / "s.onnx")
+    settings = {
+        attribute.name: attribute
+        for node in onnx.load(tmp_path / "s.onnx").graph.node
+        for attribute in node.attribute
+    }
+    assert settings["padding_mode"].s == b"zeros"
+    session = onnxruntime.InferenceSession(tmp_path / "s.onnx")
+    found = session.run(None, {"canvas": canvas.numpy(), "places": places.numpy()})[0]
+    np.testing.assert_allclose(found, module(canvas, places)[0].numpy(), rtol=0, atol=1e-5)

@@ -30,6 +30,7 @@ from kuchipaku_pose.tha.catalogue import FAMILIES, Family, Variant  # noqa: E402
 from kuchipaku_pose.tha.chains import FACE_BOX, final_picture, run_chain  # noqa: E402
 from kuchipaku_pose.tha.networks import build_networks  # noqa: E402
 from kuchipaku_pose.tha.serving import (  # noqa: E402
+    BlockHead,
     ExactInstanceNorm,
     FusedHeads,
     SplitBlock,
@@ -82,6 +83,13 @@ def test_heads_in_one_convolution() -> None:
     feature = torch.randn(2, 8, 12, 12)
     for ours, head in zip(FusedHeads(heads)(feature), heads, strict=True):
         assert_same(ours, head(feature))
+
+
+def test_a_head_in_blocks_of_pixels() -> None:
+    feature = torch.randn(2, 8, 12, 16)
+    for bias in (False, True):
+        head = shaken(torch.nn.Conv2d(8, 2, 3, 1, 1, bias=bias))
+        assert_same(BlockHead(head)(feature), head(feature))
 
 
 @STYLES

@@ -99,11 +99,39 @@ class CanvasSpec(_Part):
         return self.window.size if self.window else self.size
 
 
+class Patch(_Part):
+    """A tensor (N, 4, h, w) that takes the place of a part of the frame."""
+
+    tensor: TensorName
+    left: int = Field(ge=0)
+    top: int = Field(ge=0)
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+
+    @property
+    def rows(self) -> slice:
+        """Rows of the frame."""
+        return slice(self.top, self.top + self.height)
+
+    @property
+    def columns(self) -> slice:
+        """Columns of the frame."""
+        return slice(self.left, self.left + self.width)
+
+
 class OutputSpec(_Part):
     """The tensor that is the rendered frame."""
 
     tensor: TensorName
     convention: Convention
+    patch: Patch | None = None
+    """What lies over ``tensor``; None: it is the whole frame. With a patch, ``tensor`` may serve
+    more frames than one, and is then made a picture once."""
+
+    @property
+    def last(self) -> TensorName:
+        """The tensor with which a frame is complete."""
+        return self.patch.tensor if self.patch else self.tensor
 
 
 class Parameter(_Part):
@@ -211,7 +239,24 @@ class Manifest(_Part):
                 known.add(tensor)
         if self.output.tensor not in known - {CANVAS}:
             raise ValueError(f"no stage writes the output tensor {self.output.tensor!r}")
+        if self.output.patch is not None:
+            self._check_patch(self.output.patch)
         return self
+
+    def _check_patch(self, patch: Patch) -> None:
+        side = self.canvas.tensor_size
+        if patch.left + patch.width > side or patch.top + patch.height > side:
+            raise ValueError("the patch must lie within the output")
+        reads = [
+            {source.tensor for source in stage.inputs.values() if isinstance(source, TensorInput)}
+            for stage in self.stages
+            if patch.tensor in stage.outputs.values()
+        ]
+        if not reads or self.output.tensor not in reads[0]:
+            raise ValueError(
+                f"the stage that writes the patch {patch.tensor!r} must read what lies under it, "
+                f"{self.output.tensor!r}"
+            )
 
     def _check_inputs(self, stage: Stage, known: set[str]) -> None:
         for name, source in stage.inputs.items():

@@ -36,6 +36,12 @@ class GraphEditor:
         self._makers = {output: node for node in self.graph.node for output in node.output}
         self._tensors = {tensor.name: tensor for tensor in self.graph.initializer}
 
+    @property
+    def opset(self) -> int:
+        """Version of ONNX's own operators that the model uses."""
+        versions = [entry.version for entry in self.model.opset_import if not entry.domain]
+        return max(versions, default=0)
+
     def maker_of(self, name: str) -> Any | None:
         """Return the node that makes the tensor ``name``, if one does."""
         return self._makers.get(name)
@@ -86,6 +92,7 @@ class GraphEditor:
         tensor = self.graph.initializer.add(name=name, data_type=_CODES[array.dtype])
         tensor.dims.extend(array.shape)
         tensor.raw_data = array.tobytes()
+        self._tensors[name] = tensor
         return name
 
     def add(

@@ -28,7 +28,12 @@ _FLOAT = _Field.TYPE_FLOAT
 _ONE, _MANY = _Field.LABEL_OPTIONAL, _Field.LABEL_REPEATED
 
 _SCHEMA: dict[str, list[tuple[str, int, int, int | str]]] = {
-    "Model": [("graph", 7, _ONE, "Graph"), ("functions", 25, _MANY, "Function")],
+    "Model": [
+        ("graph", 7, _ONE, "Graph"),
+        ("opset_import", 8, _MANY, "Opset"),
+        ("functions", 25, _MANY, "Function"),
+    ],
+    "Opset": [("domain", 1, _ONE, _STRING), ("version", 2, _ONE, _INT64)],
     "Function": [("node", 7, _MANY, "Node")],
     "Graph": [
         ("node", 1, _MANY, "Node"),

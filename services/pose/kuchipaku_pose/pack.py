@@ -211,11 +211,18 @@ def _shape_problem(manifest: Manifest, stage: Stage, signature: GraphSignature) 
         if problem:
             return problem
     for name, tensor in stage.outputs.items():
-        expected = picture if tensor == manifest.output.tensor else None
+        expected = _output_shape(manifest, tensor)
         problem = _tensor_problem(f"output {name!r}", signature.outputs[name], expected)
         if problem:
             return problem
     return None
+
+
+def _output_shape(manifest: Manifest, tensor: str) -> tuple[int, ...] | None:
+    output, side = manifest.output, manifest.canvas.tensor_size
+    if output.patch is not None and tensor == output.patch.tensor:
+        return 4, output.patch.height, output.patch.width
+    return (4, side, side) if tensor == output.tensor else None
 
 
 def _tensor_problem(what: str, spec: TensorSpec, expected: tuple[int, ...] | None) -> str | None:

@@ -56,9 +56,13 @@ class View:
         Where pixels are averaged in whole blocks this is done before they become bytes: a third
         of the work of `apply` for half the size, and nothing is rounded twice.
         """
-        if convention is Convention.PREMULTIPLIED_SRGB and self._halves_exactly():
+        if self.pools(convention):
             return tensor_to_picture(self._pooled(tensor), convention)
         return self.apply(tensor_to_picture(tensor, convention))
+
+    def pools(self, convention: Convention) -> bool:
+        """Whether `show` averages pixels before they become bytes."""
+        return convention is Convention.PREMULTIPLIED_SRGB and self._halves_exactly()
 
     def _pooled(self, tensor: Tensor) -> Tensor:
         """Return the window's means over blocks; colours weigh as much as they are seen."""

@@ -26,7 +26,17 @@ from kuchipaku_training.pose.batches import to_tensor
 from kuchipaku_training.pose.card import write_card
 from kuchipaku_training.pose.dataset import open_data
 from kuchipaku_training.pose.evaluate import load_networks
-from kuchipaku_training.pose.layout import CANVAS_SIZE, FACE_POSE, FACE_SIZE, HEAD_POSE
+from kuchipaku_training.pose.layout import (
+    CANVAS_SIZE,
+    FACE_POSE,
+    FACE_SIZE,
+    HEAD_POSE,
+    WINDOW_COLUMNS,
+    WINDOW_LEFT,
+    WINDOW_ROWS,
+    WINDOW_SIZE,
+    WINDOW_TOP,
+)
 from kuchipaku_training.pose.networks import FaceNetwork, RotatorNetwork
 from kuchipaku_training.pose.stages import (
     ComposeStage,
@@ -36,7 +46,7 @@ from kuchipaku_training.pose.stages import (
     render_frame,
 )
 
-OPSET = 17
+OPSET = 19
 _SIGNED = ("iris_rotation", "head_", "neck_", "body_")
 _PARITY_LIMIT = 0.02
 Array = NDArray[np.float32]
@@ -67,8 +77,8 @@ def build_stages(face: FaceNetwork, rotator: RotatorNetwork) -> list[StageExport
     morphed = torch.rand(2, 4, FACE_SIZE, FACE_SIZE)
     turned = {
         "turned": torch.rand(2, 4, CANVAS_SIZE, CANVAS_SIZE),
-        "face_grid": torch.rand(2, 256, 256, 2),
-        "keep": torch.rand(2, 1, 256, 256),
+        "face_flow": torch.rand(2, 2, WINDOW_SIZE, WINDOW_SIZE),
+        "keep": torch.rand(2, 1, WINDOW_SIZE, WINDOW_SIZE),
     }
 
     def reads(names: list[str]) -> dict[str, dict[str, Any]]:
@@ -95,7 +105,7 @@ def build_stages(face: FaceNetwork, rotator: RotatorNetwork) -> list[StageExport
             ComposeStage(),
             {"canvas": canvas, "face_rgba": morphed, **turned},
             reads(["face_rgba", *turned]),
-            ["frame"],
+            ["window"],
         ),
     ]
 
@@ -159,7 +169,17 @@ def write_manifest(folder: Path, stages: list[StageExport], version: str) -> Non
         "canvas": {"size": CANVAS_SIZE, "convention": "premultiplied_srgb"},
         "parameters": parameters,
         "mouth_map": None,
-        "output": {"tensor": "frame", "convention": "premultiplied_srgb"},
+        "output": {
+            "tensor": "turned",
+            "convention": "premultiplied_srgb",
+            "patch": {
+                "tensor": "window",
+                "left": WINDOW_LEFT,
+                "top": WINDOW_TOP,
+                "width": WINDOW_SIZE,
+                "height": WINDOW_SIZE,
+            },
+        },
         "stages": [
             {
                 "name": stage.name,
@@ -204,7 +224,9 @@ class PackRunner:
             if seconds is not None:
                 seconds.setdefault(stage.name, []).append(time.process_time() - started)
             tensors.update(zip((stage.outputs[name] for name in names), values, strict=True))
-        return np.asarray(tensors["frame"], np.float32)
+        frames = np.array(tensors["turned"], np.float32)
+        frames[:, :, WINDOW_ROWS, WINDOW_COLUMNS] = tensors["window"]
+        return frames
 
     def milliseconds(self, canvas: Array, poses: Array) -> dict[str, float]:
         """Return the median CPU milliseconds of each stage, one frame at a time."""

@@ -117,7 +117,7 @@ class PoseLayer(nn.Module):
         nn.init.normal_(self.film.weight, std=0.02)
 
     def forward(self, x: Tensor, pose: Tensor) -> Tensor:
-        scale, shift = self.film(pose)[:, :, None, None].chunk(2, 1)
+        scale, shift = self.film(pose)[:, :, None, None].split(self.film.out_features // 2, 1)
         return functional.relu(self.conv(x) * (scale + 1.0) + shift)
 
 

@@ -5,7 +5,8 @@ the neutral canvas and tells where the face goes; `compose` lays the change of t
 
 Warping is linear in the picture, so `turn(canvas + change) = turn(canvas) + turn(change)`: the
 turned neutral canvas is a function of the head slice alone, and a moving mouth costs one warp of
-the part of the frame that a face can reach (rows 0:256, columns 128:384).
+the window, the part of the frame that a face can reach (rows 0:256, columns 128:384). The rest of
+the frame is the turned canvas as it is.
 """
 
 from __future__ import annotations
@@ -27,7 +28,26 @@ from kuchipaku_training.pose.layout import (
     WINDOW_SIZE,
     WINDOW_TOP,
 )
-from kuchipaku_training.pose.networks import FaceNetwork, RotatorNetwork, base_grid, sample
+from kuchipaku_training.pose.networks import (
+    FaceNetwork,
+    RotatorNetwork,
+    base_grid,
+    enlarge,
+    sample,
+)
+
+_IN_WINDOW = (FACE_TOP - WINDOW_TOP, FACE_LEFT - WINDOW_LEFT)
+"""Row and column of the face crop in the window."""
+
+
+def _line(size: int) -> Tensor:
+    """Return the positions of pixel centres; a whole grid would be the largest constant."""
+    return base_grid(size)[0, 0, :, 0]
+
+
+def _grid(line: Tensor, flow: Tensor) -> Tensor:
+    """Return the positions of the pixels of a square picture, displaced by `flow`."""
+    return torch.stack([flow[:, 0] + line, flow[:, 1] + line[:, None]], -1)
 
 
 class EncoderStage(nn.Module):
@@ -49,48 +69,54 @@ class FaceStage(nn.Module):
     def __init__(self, face: FaceNetwork) -> None:
         super().__init__()
         self.face = face
+        self.register_buffer("line", _line(FACE_SIZE), persistent=False)
 
     def forward(self, canvas: Tensor, pose: Tensor, *features: Tensor) -> Tensor:
+        flow, alpha, colour = self.face.maps(list(features), pose)
         crop = canvas[:, :, FACE_ROWS, FACE_COLUMNS]
-        return self.face.compose(crop, list(features), pose).picture
+        warped = sample(crop, _grid(self.line, enlarge(flow, 2)))
+        return warped + (colour - warped) * alpha
 
 
 class FlowStage(nn.Module):
-    """Canvas, head pose (n, 6) and features -> the turned neutral canvas (n, 4, 512, 512), where
-    its window takes the face crop from (n, 256, 256, 2), and how much of the face stays visible
-    there (n, 1, 256, 256)."""
+    """Canvas, head pose (n, 6) and features -> the turned neutral canvas (n, 4, 512, 512), from how
+    far its window takes the face (n, 2, 256, 256: x and y, in half sides of the canvas), and how
+    much of the face stays visible there (n, 1, 256, 256)."""
 
     def __init__(self, rotator: RotatorNetwork) -> None:
         super().__init__()
         self.rotator = rotator
-        # Pixel centres of one row; a whole grid would be the largest constant of the pack.
-        self.register_buffer("line", base_grid(CANVAS_SIZE)[0, 0, :, 0], persistent=False)
+        self.register_buffer("line", _line(CANVAS_SIZE), persistent=False)
 
     def forward(self, canvas: Tensor, pose: Tensor, *features: Tensor) -> tuple[Tensor, ...]:
         maps = self.rotator.maps(list(features), pose)
         flow, alpha, fill = self.rotator.full_size(*maps)
         keep = 1.0 - alpha
-        grid = torch.stack([flow[:, 0] + self.line, flow[:, 1] + self.line[:, None]], -1)
-        turned = sample(canvas, grid) * keep + fill
-        # From -1..1 over the canvas to -1..1 over the face crop.
-        gain = CANVAS_SIZE / FACE_SIZE
-        middle = torch.tensor([FACE_LEFT, FACE_TOP]) + FACE_SIZE / 2
-        middle = middle * (2.0 / CANVAS_SIZE) - 1.0
-        face_grid = (grid[:, WINDOW_ROWS, WINDOW_COLUMNS] - middle) * gain
-        return turned, face_grid, keep[:, :, WINDOW_ROWS, WINDOW_COLUMNS]
+        turned = sample(canvas, _grid(self.line, flow)) * keep + fill
+        return (
+            turned,
+            flow[:, :, WINDOW_ROWS, WINDOW_COLUMNS],
+            keep[:, :, WINDOW_ROWS, WINDOW_COLUMNS],
+        )
 
 
 class ComposeStage(nn.Module):
-    """Canvas, morphed crop and the outputs of the flow stage -> frame (n, 4, 512, 512)."""
+    """Canvas, morphed crop and the outputs of the flow stage -> the frame's window
+    (n, 4, 256, 256)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("line", _line(WINDOW_SIZE), persistent=False)
 
     def forward(
-        self, canvas: Tensor, face: Tensor, turned: Tensor, face_grid: Tensor, keep: Tensor
+        self, canvas: Tensor, face: Tensor, turned: Tensor, face_flow: Tensor, keep: Tensor
     ) -> Tensor:
         change = face - canvas[:, :, FACE_ROWS, FACE_COLUMNS]
-        moved = sample(change, face_grid)
-        below = CANVAS_SIZE - WINDOW_TOP - WINDOW_SIZE
-        right = CANVAS_SIZE - WINDOW_LEFT - WINDOW_SIZE
-        return turned + functional.pad(moved * keep, (WINDOW_LEFT, right, WINDOW_TOP, below))
+        top, left = _IN_WINDOW
+        below, right = (WINDOW_SIZE - FACE_SIZE - start for start in _IN_WINDOW)
+        around = functional.pad(change, (left, right, top, below))
+        moved = sample(around, _grid(self.line, face_flow * (CANVAS_SIZE / WINDOW_SIZE)))
+        return turned[:, :, WINDOW_ROWS, WINDOW_COLUMNS] + moved * keep
 
 
 def render_frame(
@@ -102,4 +128,7 @@ def render_frame(
     count = len(face.config.decoder_widths)
     morphed = FaceStage(face)(frames, pose[:, :39], *features[:count])
     turned = FlowStage(rotator)(frames, pose[:, 39:], *features[count:])
-    return ComposeStage()(frames, morphed, *turned)
+    window = ComposeStage()(frames, morphed, *turned)
+    frames = turned[0].clone()
+    frames[:, :, WINDOW_ROWS, WINDOW_COLUMNS] = window
+    return frames

@@ -40,14 +40,12 @@ class _Parts:
     maps: str
     """Name of the maps (n, 22, 128, 128): offsets x, y; four values each, by their place in a 2x2
     block, of hole, red, green, blue, alpha."""
-    line: str
-    """Name of the columns' positions (512,)."""
+    sampling: Any
+    """The node that samples the canvas."""
     offset_scale: float
     hole_bias: float
     windows: tuple[Any, Any]
-    """The slices of the window's columns, of the grid and of what stays visible."""
-    shift: Any
-    """The subtraction of the window's middle from the grid."""
+    """The slices of the window's columns, of the flow and of what stays visible."""
     result: Any
     """The node that makes the turned canvas."""
 
@@ -66,17 +64,13 @@ def only_visible_columns(graph: bytes) -> bytes:
 
 
 def _find(editor: GraphEditor) -> _Parts:
-    sampling = editor.user("canvas", "GridSample")
+    sampling = editor.user("canvas", "DeformConv")
     kept = editor.user(sampling.output[0], "Mul")
     result = editor.user(kept.output[0], "Add")
     if "turned" not in result.output:
         raise GraphMismatchError("the sampled canvas is not the stage's result")
-    across = editor.maker(editor.maker(sampling.input[1], "Concat").input[0], "Unsqueeze")
-    placed = editor.maker(across.input[0], "Add")
-    line = editor.value(placed.input[1])
-    if line is None or not np.allclose(line, _centres(np.arange(_SIDE)), atol=1e-6):
-        raise GraphMismatchError("the positions of columns are not those of pixels' centres")
-    enlarged = editor.maker(editor.maker(placed.input[0], "Gather").input[0], "Resize")
+    flipped = editor.maker(editor.maker(sampling.input[2], "Mul").input[0], "Gather")
+    enlarged = editor.maker(flipped.input[0], "Resize")
     editor.expect(enlarged.input[2], [1, 1, _STEP, _STEP])
     scaled = editor.maker(enlarged.input[0], "Mul")
     scale = editor.value(scaled.input[1])
@@ -86,13 +80,11 @@ def _find(editor: GraphEditor) -> _Parts:
     bias = _hole_bias(editor, editor.maker(kept.input[1], "Sub"), offsets.input[0])
     if scale is None or scale.size != 1:
         raise GraphMismatchError("the offsets are not scaled by a number")
-    cut = editor.user(editor.user(sampling.input[1], "Slice").output[0], "Slice")
-    shift = editor.user(cut.output[0], "Sub")
-    keep = editor.maker("keep", "Slice")
-    for window in (cut, keep):
+    windows = editor.maker("face_flow", "Slice"), editor.maker("keep", "Slice")
+    for window in windows:
         for place, column in zip(window.input[1:3], _WINDOW, strict=True):
             editor.expect(place, [column])
-    return _Parts(offsets.input[0], placed.input[1], float(scale), bias, (cut, keep), shift, result)
+    return _Parts(offsets.input[0], sampling, float(scale), bias, windows, result)
 
 
 def _hole_bias(editor: GraphEditor, visible: Any, maps: str) -> float:
@@ -120,6 +112,15 @@ def _columns(editor: GraphEditor, parts: _Parts) -> tuple[str, str]:
     always = editor.constant("columns.window", window, np.bool_)
     wanted = editor.add("Or", [seen, always], "columns.wanted")
     first, last = _ends(editor, wanted, "columns.wanted")
+    # The canvas is cut like its picture, and must not lose anything to be sampled.
+    drawn = _drawn(editor)
+    step = editor.constant("columns.step", [_STEP], _INT64)
+    leftmost, rightmost = (
+        editor.add("Div", [end, step], f"columns.{name}_drawn")
+        for name, end in zip(("leftmost", "rightmost"), drawn, strict=True)
+    )
+    first = editor.add("Min", [first, leftmost], "columns.leftmost_of_both")
+    last = editor.add("Max", [last, rightmost], "columns.rightmost_of_both")
     one, two = (editor.constant(f"columns.{n}", [n], _INT64) for n in (1, 2))
     # A column more on each side: enlarging mixes neighbours.
     before = editor.add("Sub", [first, one], "columns.before")
@@ -169,12 +170,9 @@ def _sampled(editor: GraphEditor, parts: _Parts) -> str:
 
 def _character(editor: GraphEditor) -> tuple[str, str]:
     """Add what finds the positions between which samples meet a visible pixel of the canvas."""
-    alpha = _channels(editor, "canvas", 3, 4, "columns.canvas")
-    zero = editor.constant("columns.zero", 0.0)
-    there = editor.add("Greater", [_over_rows(editor, "ReduceMax", alpha), zero], "columns.there")
     pixel = editor.constant("columns.pixel", 2 / _SIDE)
     positions = []
-    for end, column in zip(("from", "to"), _ends(editor, there, "columns.there"), strict=True):
+    for end, column in zip(("from", "to"), _drawn(editor), strict=True):
         # Samples reach one pixel beyond the last visible one.
         outer = float(_centres(np.array(-1 if end == "from" else 1)))
         slack = -_SLACK if end == "from" else _SLACK
@@ -185,41 +183,41 @@ def _character(editor: GraphEditor) -> tuple[str, str]:
     return positions[0], positions[1]
 
 
+def _drawn(editor: GraphEditor) -> tuple[str, str]:
+    """Return the canvas's first and last column with a visible pixel, adding what finds them."""
+    flags = "columns.there"
+    if editor.maker_of(flags) is None:
+        alpha = _channels(editor, "canvas", 3, 4, "columns.canvas")
+        zero = editor.constant("columns.zero", 0.0)
+        editor.add("Greater", [_over_rows(editor, "ReduceMax", alpha), zero], flags)
+        _ends(editor, flags, flags)
+    return f"{flags}.first", f"{flags}.last"
+
+
 def _cut(editor: GraphEditor, parts: _Parts, first: str, end: str) -> None:
     """Cut the maps and the positions, and lead everything behind them through that."""
     axes = editor.constant("columns.axis", [3], _INT64)
     readers = [n for n in editor.users(parts.maps) if not n.output[0].startswith("columns.")]
     narrow = editor.add("Slice", [parts.maps, first, end, axes], "columns.maps")
-    step = editor.constant("columns.step", [_STEP], _INT64)
+    step = "columns.step"
     left = editor.add("Mul", [first, step], "columns.from_pixel")
     right = editor.add("Mul", [end, step], "columns.to_pixel")
-    line_readers = editor.users(parts.line)
-    along = editor.constant("columns.along", [0], _INT64)
-    line = editor.add("Slice", [parts.line, left, right, along], "columns.line")
-    for nodes, old, new in ((readers, parts.maps, narrow), (line_readers, parts.line, line)):
-        for node in nodes:
-            node.input[list(node.input).index(old)] = new
+    for node in readers:
+        node.input[list(node.input).index(parts.maps)] = narrow
+    canvas = editor.add("Slice", ["canvas", left, right, axes], "columns.cut_canvas")
+    parts.sampling.input[0] = canvas
     places = []
     for column in _WINDOW:
         place = editor.constant(f"columns.window_{column}", [column], _INT64)
         places.append(editor.add("Sub", [place, left], f"columns.window_at_{column}"))
     for window in parts.windows:
         window.input[1], window.input[2] = places
-    _spread(editor, parts.shift)
     side = editor.constant("columns.side", [_SIDE], _INT64)
     rest = editor.add("Sub", [side, right], "columns.rest")
     none = editor.constant("columns.none", [0, 0, 0], _INT64)
     pads = editor.add("Concat", [none, left, none, rest], "columns.pads", axis=0)
     name = parts.result.output[0]
     editor.add("Pad", [editor.rename(name, "columns.turned"), pads], name)
-
-
-def _spread(editor: GraphEditor, shift: Any) -> None:
-    """Repeat a pair of numbers for a whole row: two at a time are the slowest there is."""
-    pair = editor.value(shift.input[1])
-    if pair is not None and pair.shape == (2,):
-        row = np.tile(pair, (_WINDOW[1] - _WINDOW[0], 1))
-        shift.input[1] = editor.constant("columns.middle", row)
 
 
 def _channels(editor: GraphEditor, name: str, start: int, stop: int, output: str) -> str:
@@ -232,7 +230,10 @@ def _channels(editor: GraphEditor, name: str, start: int, stop: int, output: str
 
 def _over_rows(editor: GraphEditor, operator: str, name: str) -> str:
     """Add a reduction to (columns,). The whole batch shares its columns."""
-    return editor.add(operator, [name], f"{name}.{operator}", axes=[0, 1, 2], keepdims=0)
+    rows = "columns.rows"
+    if editor.value(rows) is None:
+        editor.constant(rows, [0, 1, 2], _INT64)
+    return editor.add(operator, [name, rows], f"{name}.{operator}", keepdims=0)
 
 
 def _with_neighbours(editor: GraphEditor, name: str, output: str) -> str:

@@ -23,7 +23,7 @@ from kuchipaku_pose.engine.evaluate import (
     StageUnit,
     Tensors,
 )
-from kuchipaku_pose.engine.frames import PIXELS_STAGE, FrameMaker, FrameWork
+from kuchipaku_pose.engine.frames import PIXELS_STAGE, FrameMaker, FrameWork, composed
 from kuchipaku_pose.engine.memo import Memo
 from kuchipaku_pose.engine.plan import build_plan
 from kuchipaku_pose.engine.probe import largest_batch
@@ -46,7 +46,7 @@ from kuchipaku_pose.engine.types import (
 from kuchipaku_pose.manifest import CANVAS
 from kuchipaku_pose.pack import ModelPack
 from kuchipaku_pose.posespace import PoseSpace
-from kuchipaku_pose.providers import Provider, ProviderOptions, Row, StageSession, to_host
+from kuchipaku_pose.providers import Provider, ProviderOptions, Row, StageSession
 from kuchipaku_pose.providers.devicememory import DeviceMemory
 from kuchipaku_pose.work import drive
 
@@ -88,7 +88,7 @@ class Engine:
         self.observe_run: ObserveRun | None = None
         self._sessions = self._open()
         stages = self._stages(self._sessions, self.memory.stages)
-        self._maker = FrameMaker(stages, self.memory.frames, pack.manifest, self._account)
+        self._maker = FrameMaker(stages, self.memory, pack.manifest, self._account)
 
     @property
     def canvas_side(self) -> int:
@@ -146,10 +146,10 @@ class Engine:
         Raises:
             InternalError: a stage failed.
         """
-        name = self.pack.manifest.output.tensor
-        work = PointWork(self._maker.stages, Point(character, pose), name)
-        output: Tensor = to_host(drive([work])[0])[0]
-        return output
+        output = self.pack.manifest.output
+        work = PointWork(self._maker.stages, Point(character, pose), output.last)
+        drive([work])
+        return composed(work, output)
 
     def work(self, request: FrameRequest) -> FrameWork:
         """Return ``request`` as work for a scheduler; its result is a `RenderedFrame`."""
@@ -241,7 +241,7 @@ class Engine:
         picture = probe_picture(self.canvas_side)
         character = self._prepare("", picture, self._sessions, self._provider)
         point = Point(character, probe_poses(self.space)[1])
-        work = PointWork(replace(stages, memo=Memo(0)), point, self.pack.manifest.output.tensor)
+        work = PointWork(replace(stages, memo=Memo(0)), point, self.pack.manifest.output.last)
         drive([work])
         for unit in stages.units.values():
             if unit.max_batch > 1 and not unit.plan.image_only:
@@ -256,11 +256,12 @@ class Engine:
     ) -> Callable[[Sequence[Tensor]], list[Tensor]]:
         stages = self._stages(sessions, Memo(0), observed=False)
         character = self._prepare("", probe_picture(self.canvas_side), sessions, provider)
-        name = self.pack.manifest.output.tensor
+        output = self.pack.manifest.output
 
         def render(poses: Sequence[Tensor]) -> list[Tensor]:
-            points = [Point(character, pose) for pose in poses]
-            return [to_host(v) for v in drive([PointWork(stages, p, name) for p in points])]
+            works = [PointWork(stages, Point(character, pose), output.last) for pose in poses]
+            drive(works)
+            return [composed(work, output)[None] for work in works]
 
         return render
 

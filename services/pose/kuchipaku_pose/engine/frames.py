@@ -8,13 +8,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from kuchipaku_pose.conventions import Picture, tensor_to_picture
+import numpy as np
+
+from kuchipaku_pose.conventions import Picture, Tensor, tensor_to_picture
 from kuchipaku_pose.engine.evaluate import Point, PointWork, Stages, StageUse, Tensors
-from kuchipaku_pose.engine.memo import Lookup, Memo
+from kuchipaku_pose.engine.memo import Lookup
 from kuchipaku_pose.engine.packed import PackedPicture, pack
 from kuchipaku_pose.engine.plan import StagePlan
-from kuchipaku_pose.engine.types import FrameRequest, RenderedFrame
-from kuchipaku_pose.manifest import Manifest
+from kuchipaku_pose.engine.types import EngineMemory, FrameRequest, RenderedFrame
+from kuchipaku_pose.manifest import Manifest, OutputSpec
 from kuchipaku_pose.providers import to_host
 from kuchipaku_pose.work import Outcome, QuickUnit, Unit
 
@@ -29,12 +31,13 @@ class FrameMaker:
     """What the frames of one model share."""
 
     stages: Stages
-    memo: Memo[PackedPicture]
+    memory: EngineMemory
     manifest: Manifest
     finished: Callable[[RenderedFrame], object]
     """Told each frame, from the thread that made it."""
 
     def __post_init__(self) -> None:
+        self.memo = self.memory.frames
         self.pixels = PixelsUnit()
         self.unpack = UnpackUnit()
 
@@ -49,7 +52,7 @@ class FrameWork(PointWork):
 
     def __init__(self, maker: FrameMaker, request: FrameRequest) -> None:
         point = Point(request.character, request.pose)
-        super().__init__(maker.stages, point, maker.manifest.output.tensor)
+        super().__init__(maker.stages, point, maker.manifest.output.last)
         self.maker = maker
         self.view = request.view
         self.frame_key = maker.key(request)
@@ -152,16 +155,63 @@ class PixelsUnit:
         return None
 
 
+def composed(work: PointWork, output: OutputSpec) -> Tensor:
+    """Return the frame of a work that has run, float32 (4, S, S): with the patch, if it has one."""
+    tensor: Tensor = to_host(work.tensor(output.tensor))[0]
+    if output.patch is None:
+        return tensor
+    whole = tensor.copy()
+    whole[:, output.patch.rows, output.patch.columns] = to_host(work.tensor(output.last))[0]
+    return whole
+
+
 def _picture_of(work: FrameWork) -> Picture:
     """Return what the work's view shows."""
     manifest = work.maker.manifest
-    tensor = to_host(work.tensor(manifest.output.tensor))[0]
+    output, view = manifest.output, work.view
     window, canvas = manifest.canvas.window, work.point.character.surroundings
-    if window is None or canvas is None:
-        return work.view.show(tensor, manifest.output.convention)
-    whole = canvas.copy()
-    whole[window.rows, window.columns] = tensor_to_picture(tensor, manifest.output.convention)
-    return work.view.apply(whole)
+    if window is not None and canvas is not None:
+        whole = canvas.copy()
+        tensor = composed(work, output)
+        whole[window.rows, window.columns] = tensor_to_picture(tensor, output.convention)
+        return view.apply(whole)
+    if output.patch is None or view.pools(output.convention):
+        return view.show(composed(work, output), output.convention)
+    whole = _surroundings(work).copy()
+    patch: Tensor = to_host(work.tensor(output.last))[0]
+    whole[output.patch.rows, output.patch.columns] = tensor_to_picture(patch, output.convention)
+    return view.apply(whole)
+
+
+def _surroundings(work: FrameWork) -> Picture:
+    """Return what is around the patch as a picture, made once for all frames that share it."""
+    maker, output = work.maker, work.maker.manifest.output
+    memo, key = maker.memory.pictures, work.key(maker.stages.plan.writer[output.tensor])
+    lookup = memo.claim(key)
+    if lookup.value is not None:
+        return lookup.value
+    if lookup.pending is not None:
+        return lookup.pending.result()
+    try:
+        picture = _around_patch(to_host(work.tensor(output.tensor))[0], output)
+    except BaseException as error:
+        memo.abandon(key, error)
+        raise
+    memo.publish(key, picture, picture.nbytes)
+    return picture
+
+
+def _around_patch(tensor: Tensor, output: OutputSpec) -> Picture:
+    """Return ``tensor`` (4, S, S) as a picture, transparent where the patch will be."""
+    picture = np.zeros((*tensor.shape[1:], 4), np.uint8)
+    if output.patch is not None:
+        rows, columns = output.patch.rows, output.patch.columns
+        left, right = slice(0, columns.start), slice(columns.stop, None)
+        above, below = slice(0, rows.start), slice(rows.stop, None)
+        for part in ((above, slice(None)), (below, slice(None)), (rows, left), (rows, right)):
+            if picture[part].size:
+                picture[part] = tensor_to_picture(tensor[:, *part], output.convention)
+    return picture
 
 
 class UnpackUnit(QuickUnit):

@@ -79,7 +79,7 @@ def build_plan(manifest: Manifest) -> Plan:
         for tensor in stage.outputs.values():
             reads_of[tensor] = frozenset(reads)
         drafts.append((stage, frozenset(reads)))
-    frame = reads_of[manifest.output.tensor]
+    frame = reads_of[manifest.output.last]
     plans = [
         StagePlan(
             stage,
@@ -89,11 +89,11 @@ def build_plan(manifest: Manifest) -> Plan:
         for stage, reads in drafts
     ]
     writer = {tensor: plan for plan in plans for tensor in plan.stage.outputs.values()}
-    return Plan(tuple(plans), writer, writer[manifest.output.tensor].depends)
+    return Plan(tuple(plans), writer, writer[manifest.output.last].depends)
 
 
 def _needed_stages(manifest: Manifest) -> list[Stage]:
-    wanted = {manifest.output.tensor}
+    wanted = {manifest.output.last}
     needed: list[Stage] = []
     for stage in reversed(manifest.stages):
         if not wanted.isdisjoint(stage.outputs.values()):

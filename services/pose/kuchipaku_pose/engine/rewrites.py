@@ -1,7 +1,6 @@
 """Exact changes to stages' graphs when they are loaded, where they save time on a CPU.
 
-Measured with the starter on an AMD EPYC, one thread, plain against rewritten in turns: the flow
-stage 20.9 against 14.2 CPU-ms, the face 8.3 against 8.0, the composition 2.3 against 2.1.
+`docs/pose-models.md` and `services/pose/README.md` tell what they save.
 """
 
 from __future__ import annotations
@@ -19,6 +18,9 @@ _LOG = logging.getLogger(__name__)
 
 _STARTER: Final = "starter"
 _FLOW: Final = "flow"
+_DEFORM_CONV_OPSET: Final = 19
+_CHANNELS: Final = 4
+"""Of pictures."""
 
 
 def rewritten(manifest: Manifest, stage: str, graph: bytes) -> bytes:
@@ -27,13 +29,74 @@ def rewritten(manifest: Manifest, stage: str, graph: bytes) -> bytes:
     A graph that does not look as expected is returned as it is.
     """
     if manifest.family != _STARTER:
-        return graph
+        return with_woven_blocks(graph)
+    graph = with_offset_samples(graph)
     if stage == _FLOW:
         try:
             graph = only_visible_columns(graph)
         except GraphMismatchError as mismatch:
             _LOG.info("not rewritten", extra={"stage": stage, "why": str(mismatch)})
     return with_woven_blocks(with_joined_slices(graph))
+
+
+def with_offset_samples(graph: bytes) -> bytes:
+    """Return ``graph`` with each picture that is sampled around its own pixels by a DeformConv.
+
+    GridSample works its positions out anew for every channel; the deformable convolution, here of
+    one pixel and with the identity for weights, does so once and takes offsets as they are. What
+    lies outside is 0 for both.
+    """
+    editor = GraphEditor(graph)
+    found = [node for node in editor.graph.node if node.op_type == "GridSample"]
+    if editor.opset < _DEFORM_CONV_OPSET:
+        return graph
+    replaced = 0
+    for node in found:
+        settings = {attribute.name: attribute for attribute in node.attribute}
+        by_default = settings["align_corners"].i == 0 and settings["padding_mode"].s == b"zeros"
+        flow = _flow_of(editor, node.input[1]) if by_default else None
+        if flow is not None and settings["mode"].s == b"bilinear":
+            _sample_by_offsets(editor, node, *flow, f"offsets.{replaced}")
+            replaced += 1
+    return editor.finish() if replaced else graph
+
+
+def _flow_of(editor: GraphEditor, grid: str) -> tuple[str, int] | None:
+    """Return the flow (n, 2, s, s), in half sides, and the side s of a grid around the pixels."""
+    try:
+        axes = [
+            editor.maker(editor.maker(name, "Unsqueeze").input[0], "Add")
+            for name in editor.maker(grid, "Concat").input
+        ]
+        parts = [editor.maker(axis.input[0], "Gather") for axis in axes]
+        for channel, part in enumerate(parts):
+            editor.expect(part.input[1], channel)
+    except GraphMismatchError:
+        return None
+    found = [editor.value(axis.input[1]) for axis in axes]
+    lines = [line for line in found if line is not None]
+    if len(lines) != 2 or parts[0].input[0] != parts[1].input[0]:
+        return None
+    side = lines[0].size
+    centres = (2.0 * np.arange(side) + 1) / side - 1
+    shapes = lines[0].shape, lines[1].shape
+    if shapes != ((side,), (side, 1)) or any(
+        not np.allclose(line.reshape(-1), centres, atol=1e-6) for line in lines
+    ):
+        return None
+    return parts[0].input[0], side
+
+
+def _sample_by_offsets(editor: GraphEditor, node: Any, flow: str, side: int, name: str) -> None:
+    swapped = editor.constant(f"{name}.rows_first", [1, 0], np.int64)
+    flipped = editor.add("Gather", [flow, swapped], f"{name}.flipped", axis=1)
+    half = editor.constant(f"{name}.half", side / 2)
+    offsets = editor.add("Mul", [flipped, half], f"{name}.pixels")
+    identity = np.eye(_CHANNELS)[:, :, None, None]
+    weights = editor.constant(f"{name}.identity", identity)
+    result = node.output[0]
+    editor.rename(result, f"{name}.replaced")
+    editor.add("DeformConv", [node.input[0], weights, offsets], result)
 
 
 def with_joined_slices(graph: bytes) -> bytes:
@@ -90,16 +153,32 @@ def with_woven_blocks(graph: bytes) -> bytes:
     woven = 0
     for node in found:
         settings = {attribute.name: attribute for attribute in node.attribute}
-        if settings["blocksize"].i == 2 and settings["mode"].s == b"CRD":
+        depth_first = settings["mode"].s == b"DCR"
+        maps = _joined_maps(editor, node.input[0]) if depth_first else None
+        if settings["blocksize"].i == 2 and (maps or not depth_first):
             name = node.output[0]
             editor.rename(name, f"woven.{woven}.replaced")
-            _weave(editor, node.input[0], name, f"woven.{woven}")
+            _weave(editor, node.input[0], maps, name, f"woven.{woven}")
             woven += 1
     return editor.finish() if woven else graph
 
 
-def _weave(editor: GraphEditor, source: str, result: str, name: str) -> None:
-    """Add what gives ``source`` (n, 4c, h, w) as ``result`` (n, c, 2h, 2w)."""
+def _joined_maps(editor: GraphEditor, name: str) -> list[str] | None:
+    """Return the four maps, one per corner, of which ``name`` is made; None if it is not."""
+    node = editor.maker_of(name)
+    if node is None or node.op_type != "Concat" or len(node.input) != 4:
+        return None
+    along = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
+    return list(node.input) if along == [1] else None
+
+
+def _weave(
+    editor: GraphEditor, source: str, corners: list[str] | None, result: str, name: str
+) -> None:
+    """Add what gives ``source`` (n, 4c, h, w) as ``result`` (n, c, 2h, 2w).
+
+    The corners of each block are neighbouring channels, or the maps (n, c, h, w) ``corners``.
+    """
     counts = {k: editor.constant(f"{name}.{k}", [k], np.int64) for k in (0, 1, 2, 4, -1)}
     shape = editor.add("Shape", [source], f"{name}.shape")
     sizes = []
@@ -113,17 +192,22 @@ def _weave(editor: GraphEditor, source: str, result: str, name: str) -> None:
         target = editor.add("Concat", dims, f"{output}.shape", axis=0)
         return editor.add("Reshape", [value, target], output)
 
-    quarters = reshape(source, [counts[0], planes, counts[4], counts[-1]], f"{name}.quarters")
+    quarters = ""
+    if corners is None:
+        quarters = reshape(source, [counts[0], planes, counts[4], counts[-1]], f"{name}.quarters")
     rows = []
     for row in (0, 1):
         columns = []
         for column in (0, 1):
             at = 2 * row + column
-            places = [
-                editor.constant(f"{name}.quarter_{at}_{kind}", [value], np.int64)
-                for kind, value in (("start", at), ("end", at + 1), ("axis", 2))
-            ]
-            part = editor.add("Slice", [quarters, *places], f"{name}.quarter_{at}")
+            if corners is None:
+                places = [
+                    editor.constant(f"{name}.quarter_{at}_{kind}", [value], np.int64)
+                    for kind, value in (("start", at), ("end", at + 1), ("axis", 2))
+                ]
+                part = editor.add("Slice", [quarters, *places], f"{name}.quarter_{at}")
+            else:
+                part = corners[at]
             single = [counts[0], planes, counts[-1], counts[1]]
             columns.append(reshape(part, single, f"{name}.column_{at}"))
         pairs = editor.add("Concat", columns, f"{name}.pairs_{row}", axis=3)

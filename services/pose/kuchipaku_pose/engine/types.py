@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kuchipaku_pose.conventions import Picture
-from kuchipaku_pose.defaults import CHARACTER_MEMORY_MIB, FRAME_MEMORY_MIB, STAGE_MEMORY_MIB
+from kuchipaku_pose.defaults import (
+    CHARACTER_MEMORY_MIB,
+    FRAME_MEMORY_MIB,
+    PICTURE_MEMORY_MIB,
+    STAGE_MEMORY_MIB,
+)
 from kuchipaku_pose.engine.evaluate import Character, StageUse, Tensors
 from kuchipaku_pose.engine.memo import Memo, MemoStatistics
 from kuchipaku_pose.engine.packed import PackedPicture
@@ -66,6 +71,8 @@ class EngineMemory:
     characters: Memo[Character] = field(default_factory=lambda: Memo(CHARACTER_MEMORY_MIB * _MIB))
     stages: Memo[Tensors] = field(default_factory=lambda: Memo(STAGE_MEMORY_MIB * _MIB))
     frames: Memo[PackedPicture] = field(default_factory=lambda: Memo(FRAME_MEMORY_MIB * _MIB))
+    pictures: Memo[Picture] = field(default_factory=lambda: Memo(PICTURE_MEMORY_MIB * _MIB))
+    """What lies under the patches of frames."""
 
     @classmethod
     def of_mib(cls, *, characters: int, stages: int, frames: int) -> EngineMemory:

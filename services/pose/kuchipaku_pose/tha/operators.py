@@ -35,6 +35,18 @@ def identity_grid(height: int, width: int, *, corners: bool = False) -> Tensor:
 
 def sample(image: Tensor, grid: Tensor, *, corners: bool = False) -> Tensor:
     """Sample ``image`` at ``grid`` (N, H, W, 2), bilinear, the border repeated outside."""
+    height, width = int(image.shape[2]), int(image.shape[3])
+    if torch.onnx.is_in_onnx_export() and height == width:
+        # Nothing outside is sampled where positions end at the border. onnxruntime's repetition of
+        # the border takes two and a half times as long on CPUs.
+        border = 1.0 if corners else 1.0 - 1.0 / width
+        return functional.grid_sample(
+            image,
+            grid.clamp(-border, border),
+            mode="bilinear",
+            padding_mode="zeros",
+            align_corners=corners,
+        )
     return functional.grid_sample(
         image, grid, mode="bilinear", padding_mode="border", align_corners=corners
     )

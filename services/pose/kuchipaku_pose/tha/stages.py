@@ -33,6 +33,7 @@ from kuchipaku_pose.tha.networks import Networks
 from kuchipaku_pose.tha.operators import blend, paste, resize, tile, warp
 from kuchipaku_pose.tha.reach import Reach
 from kuchipaku_pose.tha.serving import (
+    BlockHead,
     FusedHeads,
     ServedEditorBody,
     ServedEncoderDecoder,
@@ -137,8 +138,8 @@ class Rotate(nn.Module):
         first = self.body.downsample_blocks[0]
         self.extra = fill(first[0].in_channels)
         self.body.downsample_blocks[0] = filled(first, first[0].in_channels)
-        self.heads = FusedHeads(rotator.heads())
-        self.draw = rotator.draw
+        # What the rotator draws anew, the editor does not read.
+        self.offsets = BlockHead(rotator.grid_change_creator)
 
     def forward(self, canvas: Tensor, face: Tensor, pose: Tensor) -> tuple[Tensor, ...]:
         """Return the canvas with its face, the same warped at half size, and the offsets."""
@@ -150,8 +151,8 @@ class Rotate(nn.Module):
         image = functional.avg_pool2d(full, 2)
         pose = functional.pad(pose, (0, self.extra))
         feature = self.body(torch.cat([image, tile(pose, image)], dim=1))
-        _, warped, offsets = self.draw(self.heads(feature), image)
-        return warped, offsets
+        offsets = self.offsets(feature)
+        return warp(image, offsets), offsets
 
 
 class Edit(nn.Module):
