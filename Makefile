@@ -65,5 +65,5 @@ images: ## Build the container images (CONTAINER_TOOL=podman; TARGETS, TAG, BASE
 deploy-check: dev ## Check Dockerfile and Kubernetes manifests
 	$(PYTEST) tests/deploy -m "not slow"
 
-train-starter: ## Draw the data, train and export the starter models (hours; resumes)
-	@scripts/train.sh
+train-starter: ## Draw the data, train and export the starter models (hours; resumes); others as MODELS="diffusion gan"
+	@scripts/train.sh $(MODELS)

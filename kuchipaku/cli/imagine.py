@@ -34,7 +34,12 @@ _PAPER = (236, 238, 244, 255)
     help="Pictures, with the seeds SEED, SEED + 1, ...",
 )
 @click.option("--seed", type=SEED, help="Random unless given.")
-@click.option("--model", default="", help="Image model; the service's default unless given.")
+@click.option(
+    "--model",
+    default="",
+    help="Image model; the service's default unless given. Without --address also "
+    "diffusers:FOLDER or gan:FILE.onnx.",
+)
 @click.option("--negative", default="", help="What to avoid.")
 @click.option(
     "--size",
@@ -83,12 +88,13 @@ def imagine(
     service: ImageService,
 ) -> None:
     """Draw pictures of PROMPT into a folder."""
+    service, name = service.with_model(model)
     request = pb.GenerateImageRequest(
         prompt=prompt,
         negative_prompt=negative,
         image_count=count,
         seed=seed,
-        model=model,
+        model=name,
         width_px=size,
         height_px=size,
         step_count=steps,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import click
 import grpc
@@ -21,6 +23,9 @@ from .services import default_data
 from .standalone import standalone_services
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_SOURCES: Final = ("diffusers", "gan")
+#: What a model that the command line gives by its source is called.
+_GIVEN: Final = "given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,22 @@ class ImageService:
 
     address: str | None
     access: Access
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Environment of the service that is started."""
+
+    def with_model(self, model: str) -> tuple[ImageService, str]:
+        """The service that has an image model, and the model's name there.
+
+        A model may be given by its source (``diffusers:FOLDER``, ``gan:FILE.onnx``) to a service
+        that is started for the command; one that runs knows names alone.
+        """
+        kind, _, place = model.partition(":")
+        if self.address is not None or kind not in _SOURCES or not place:
+            return self, model
+        path = Path(place)
+        source = f"{kind}:{path.resolve() if path.exists() else place}"
+        models = json.dumps({_GIVEN: {"source": source}})
+        return replace(self, settings={"KUCHIPAKU_IMAGEGEN_MODELS": models}), _GIVEN
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[tuple[Any, Progress]]:
@@ -37,7 +58,9 @@ class ImageService:
             progress = stack.enter_context(progress_bars())
             address, access = self.address, self.access
             if address is None:
-                services = standalone_services(progress, default_data(), ("imagegen",))
+                services = standalone_services(
+                    progress, default_data(), ("imagegen",), self.settings
+                )
                 supervisor = await stack.enter_async_context(services)
                 address = supervisor.plan.addresses["imagegen"]
                 access = Access(access.api_key)

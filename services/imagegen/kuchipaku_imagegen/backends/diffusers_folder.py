@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kuchipaku_contract.limits import LIMITS
+
 #: Parameters of models that cannot be looked into: about those of SDXL, and of all before it.
 _PARAMETERS_XL: Final = 3_500_000_000
 _PARAMETERS: Final = 1_400_000_000
 #: A file's table of contents; those of the largest models have some hundred kilobytes.
 _MAX_HEADER_BYTES: Final = 32 * 2**20
+#: Steps and guidance that a model is made for, where they are not those of Stable Diffusion.
+DEFAULTS_FILE: Final = "kuchipaku.json"
 #: Files that `from_pretrained` loads without being told of a variant: no ".fp16." and the like.
 _PLAIN_FILE: Final = re.compile(r"[^.]+(-\d+-of-\d+)?\.safetensors")
 
@@ -41,7 +45,7 @@ def read_facts(source: str) -> FolderFacts:
     is_xl = "XL" in str(index.get("_class_name", source)).upper()
     side = unet.get("sample_size")
     size = side * shrink if isinstance(side, int) else (1024 if is_xl else 512)
-    steps, guidance = _pace(scheduler, is_xl=is_xl)
+    steps, guidance = _pace(scheduler, _json(folder / DEFAULTS_FILE), is_xl=is_xl)
     parameters = sum(_parameters(path) for path in _loaded_files(folder, index))
     usual = _PARAMETERS_XL if is_xl else _PARAMETERS
     return FolderFacts(size, max(8, shrink), steps, guidance, parameters or usual)
@@ -73,8 +77,18 @@ def _parameters(path: Path) -> int:
         return 0  # a damaged file is told of when it is loaded
 
 
-def _pace(scheduler: dict[str, Any], *, is_xl: bool) -> tuple[int, float]:
-    """Steps and guidance that fit the scheduler."""
+def _pace(scheduler: dict[str, Any], own: dict[str, Any], *, is_xl: bool) -> tuple[int, float]:
+    """Steps and guidance that the folder asks for, or else that fit the scheduler."""
+    usual_steps, usual_guidance = _usual_pace(scheduler, is_xl=is_xl)
+    steps, guidance = own.get("step_count"), own.get("guidance_scale")
+    if not isinstance(steps, int) or not 1 <= steps <= LIMITS.max_diffusion_steps:
+        steps = usual_steps
+    if not isinstance(guidance, int | float) or not 0 <= guidance <= LIMITS.max_guidance_scale:
+        guidance = usual_guidance
+    return steps, float(guidance)
+
+
+def _usual_pace(scheduler: dict[str, Any], *, is_xl: bool) -> tuple[int, float]:
     kind = str(scheduler.get("_class_name", ""))
     if kind in ("LCMScheduler", "TCDScheduler"):
         return 4, 1.0

@@ -1,0 +1,1 @@
+"""Starter text-to-image diffusion model: busts of illustrated characters, by captions."""

@@ -1,0 +1,131 @@
+"""How the text encoder and the U-Net are trained, together."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
+
+from kuchipaku_imagegen.illustrator import Attributes
+from kuchipaku_training.diffusion import networks
+from kuchipaku_training.diffusion.captions import training_caption
+from kuchipaku_training.diffusion.dataset import BustData
+from kuchipaku_training.diffusion.latents import LinearLatents
+from kuchipaku_training.loop import LoopSettings, TrainingLoop
+
+_HELD_SEED: Final = 9_000_000
+_BLOCK: Final = 200
+_NOISE_SHIFT: Final = 3.0
+
+
+@dataclass(frozen=True)
+class LatentData:
+    """Latents of pictures and of their mirror images, and what the pictures show."""
+
+    latents: NDArray[np.float16]
+    """(n, 2, 32, 16, 16)"""
+    attributes: tuple[Attributes, ...]
+
+
+def encode_data(data: BustData, linear: LinearLatents) -> LatentData:
+    """Encode the finished pictures of a data set."""
+    parts = []
+    for start in range(0, len(data.ready), _BLOCK):
+        pictures = data.colours(data.ready[start : start + _BLOCK])
+        both = [linear.encode(pictures), linear.encode(np.flip(pictures, 2))]
+        parts.append(np.stack(both, 1).astype(np.float16))
+    told = tuple(data.attributes(int(index)) for index in data.ready)
+    return LatentData(np.concatenate(parts), told)
+
+
+@dataclass(frozen=True)
+class TrainSettings(LoopSettings):
+    """As of `LoopSettings`; `held_batches` batches of held-out latents are measured."""
+
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    average: float = 0.997
+    pictures: int = 12
+    held_batches: int = 4
+    held_every: int = 200
+    save_every: int = 50
+
+
+class Denoiser(nn.Module):
+    """Text encoder and U-Net as one network: noisy latents, times and words -> velocity."""
+
+    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+        super().__init__()
+        self.text = networks.build_text_encoder(tokenizer)
+        self.unet = networks.build_unet()
+
+    def forward(self, noisy: Tensor, times: Tensor, words: Tensor) -> Tensor:
+        """Velocity (n, 32, 16, 16) of latents, times (n,) in 0..999 and tokens (n, 77)."""
+        context = self.text(words)[0]
+        velocity: Tensor = self.unet(noisy, times, context).sample
+        return velocity
+
+
+def noisier(shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Times 0..999 of even shares in 0..1, most of them noisy (Esser et al., arXiv:2403.03206).
+
+    Neighbouring latents are much alike, so that what a picture shows as a whole, and so what the
+    caption decides, is still to be seen where single latents drown in noise.
+    """
+    shifted = _NOISE_SHIFT * shares / (1 + (_NOISE_SHIFT - 1) * shares)
+    return np.minimum(shifted * networks.TRAIN_TIMES, networks.TRAIN_TIMES - 1).astype(np.int64)
+
+
+class Trainer(TrainingLoop[LatentData, float]):
+    """Denoiser in training; its score is the loss on held-out pictures.
+
+    Velocity as of Salimans and Ho (arXiv:2202.00512): noise * alpha - latent * sigma.
+    """
+
+    def __init__(self, settings: TrainSettings, folder: Path) -> None:
+        torch.manual_seed(settings.seed)
+        self.tokenizer = networks.build_tokenizer()
+        super().__init__("unet", Denoiser(self.tokenizer), settings, folder)
+        self.settings = settings
+        kept = networks.build_scheduler().alphas_cumprod
+        self._alpha, self._sigma = kept.sqrt().float(), (1 - kept).sqrt().float()
+
+    def loss(self, data: LatentData) -> Tensor:
+        return self._batch_loss(self.net, data, (self.settings.seed, self.step))
+
+    def measured(self, held: LatentData) -> float:
+        seeds = [(_HELD_SEED, index) for index in range(self.settings.held_batches)]
+        return float(np.mean([float(self._batch_loss(self.average, held, s)) for s in seeds]))
+
+    def figures(self, score: float) -> Mapping[str, float]:
+        return {"held_loss": score}
+
+    def told(self, score: float) -> str:
+        return f"loss {score:.4f}"
+
+    def _batch_loss(self, net: nn.Module, data: LatentData, seed: tuple[int, int]) -> Tensor:
+        rng, count = np.random.default_rng(seed), self.settings.pictures
+        chosen = rng.integers(len(data.attributes), size=count)
+        clean = torch.from_numpy(data.latents[chosen, rng.integers(2, size=count)].astype("f4"))
+        noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32))
+        words = self._tokens([data.attributes[index] for index in chosen], rng)
+        # One time from each slice of the whole, so that batches differ less.
+        moments = torch.from_numpy(noisier((np.arange(count) + rng.random(count)) / count))
+        alpha, sigma = (table[moments][:, None, None, None] for table in (self._alpha, self._sigma))
+        noisy = (alpha * clean + sigma * noise).to(memory_format=torch.channels_last)
+        with self.precision():
+            velocity = net(noisy, moments, words)
+        return nn.functional.mse_loss(velocity.float(), alpha * noise - sigma * clean)
+
+    def _tokens(self, shown: list[Attributes], rng: np.random.Generator) -> Tensor:
+        teller = random.Random(int(rng.integers(2**62)))  # noqa: S311 - reproducible, not secret
+        texts = [training_caption(attributes, teller) for attributes in shown]
+        return networks.tokens_of(self.tokenizer, texts)
