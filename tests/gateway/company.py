@@ -72,6 +72,7 @@ class Listener(lipsync_grpc.LipsyncServiceServicer):
         self.may_start.set()
         self.asked = asyncio.Semaphore(0)
         """Released once for each call that has sent its config."""
+        self.calls = 0
         self.asking = self.most_asking = 0
         """Calls that wait to start."""
         self.listening = asyncio.Event()
@@ -85,6 +86,7 @@ class Listener(lipsync_grpc.LipsyncServiceServicer):
         config = (await anext(requests)).config
         if self.refused is not None:
             raise self.refused
+        self.calls += 1
         self.asking += 1
         self.most_asking = max(self.most_asking, self.asking)
         self.asked.release()

@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from kuchipaku.client import Client
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
+from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.type.v1 import animation_pb2, audio_pb2, cue_pb2, frame_pb2, session_pb2
 from kuchipaku_contract.errors import InvalidArgumentError, ResourceExhaustedError
 from kuchipaku_gateway.characters import Character
@@ -212,7 +213,8 @@ async def test_in_a_rush_sessions_open_a_few_at_a_time(
     client: Client, company: Company, settings: GatewaySettings
 ) -> None:
     company.lipsync.may_start.clear()
-    talks = [Talk(client) for _ in range(settings.sessions)]
+    latencies = [Duration(nanos=(100 + n) * 1_000_000) for n in range(settings.sessions)]
+    talks = [Talk(client, live_latency=latency) for latency in latencies]
     started = [asyncio.create_task(talk.until("started")) for talk in talks]
     for _ in range(settings.openings):
         await company.lipsync.asked.acquire()
@@ -226,6 +228,30 @@ async def test_in_a_rush_sessions_open_a_few_at_a_time(
     assert company.lipsync.most_asking == settings.openings
     for talk in talks:
         await talk.end()
+
+
+async def test_what_was_accepted_a_moment_ago_is_not_asked_again(
+    client: Client, company: Company
+) -> None:
+    first = (await Talk(client, initial_credit=3).until("started")).started
+    again = (await Talk(client, initial_credit=5).until("started")).started
+    assert company.lipsync.calls == 1
+    assert again.config.initial_credit == 5
+    again.config.initial_credit = 3
+    assert again == first
+
+    await Talk(client, recognizer=lipsync_pb.RECOGNIZER_LIVE).until("started")
+    assert company.lipsync.calls == 2
+
+
+async def test_what_was_refused_is_asked_again(client: Client, company: Company) -> None:
+    company.lipsync.refused = InvalidArgumentError(
+        "No.", reason="ENUM_VALUE_UNKNOWN", field="config.content"
+    )
+    with pytest.raises(InvalidArgumentError):
+        await Talk(client).until("started")
+    company.lipsync.refused = None
+    assert (await Talk(client).until("started")).HasField("started")
 
 
 async def test_lines_with_cues_do_without_lip_sync(

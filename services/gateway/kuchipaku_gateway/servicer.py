@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -25,6 +24,7 @@ from .creation import CharacterMaker
 from .film import Film
 from .metrics import SessionMetrics
 from .mouth import mouth_of
+from .opening import Opener
 from .peers import Context, Peers
 from .scope import Scope
 from .session import SessionOptions, SpeakSession
@@ -61,7 +61,7 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
             idle_timeout_s=settings.idle_timeout_s,
             metrics=metrics,
             tracer=tracer,
-            opening=asyncio.Semaphore(settings.openings),
+            opener=Opener(settings.openings),
         )
 
     async def CreateCharacter(  # noqa: N802 - the protocol's name

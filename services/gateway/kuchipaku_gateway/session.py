@@ -26,6 +26,7 @@ from .feed import Feed, Room
 from .listening import Heard, Listening
 from .metrics import SessionMetrics
 from .mouth import animation_of
+from .opening import Opener
 from .scope import Scope
 from .statistics import add_statistics
 from .streams import Send, together
@@ -52,8 +53,7 @@ class SessionOptions:
     """How long a session may do nothing."""
     metrics: SessionMetrics
     tracer: Tracer
-    opening: asyncio.Semaphore
-    """Sessions that may be opened at the same time."""
+    opener: Opener
 
 
 class SpeakSession:
@@ -91,10 +91,7 @@ class SpeakSession:
     ) -> None:
         """Serve the session to its end; `requests` are those behind the config."""
         self._emit = send
-        # In a rush all would take turns in the event loop, and frames and refusals wait for all.
-        async with self._options.opening:
-            started = await self._open()
-        await send(pb.SpeakResponse(started=started))
+        await send(pb.SpeakResponse(started=await self._open()))
         self._touch()
         try:
             async with together() as tasks:
@@ -113,11 +110,13 @@ class SpeakSession:
         effective = pb.SpeakConfig()
         effective.CopyFrom(self._config)
         started = pb.SpeakStarted(config=effective, character=to_message(self._character))
-        await Listening.check(self._scope, recognize_config(self._config, pb.SpeakUtterance()))
-        if not self._config.frames_disabled:
-            animate = self._animate_config(self._config.animation)
-            drawing = await Drawing.open(self._scope, animate)
-            told = drawing.started
+        draws = not self._config.frames_disabled
+        told = await self._options.opener.open(
+            self._scope,
+            recognize_config(self._config, pb.SpeakUtterance()),
+            self._animate_config(self._config.animation) if draws else None,
+        )
+        if draws:
             started.config.pose_model = told.config.model
             started.config.frame_format.CopyFrom(told.config.frame_format)
             started.config.animation.CopyFrom(told.config.animation)
@@ -126,7 +125,6 @@ class SpeakSession:
             started.pose_model_version = told.model_version
             started.look_ahead.CopyFrom(told.look_ahead)
             self._look_ahead_s = seconds_of(told.look_ahead)
-            await drawing.finish()
         return started
 
     # Reading
