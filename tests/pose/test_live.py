@@ -189,13 +189,13 @@ async def test_metrics_count_what_streams_did(
         await eventually(lambda: metric("frames_total", outcome="rendered") > 0)
         cached = metric("frames_total", outcome="cached")
         assert metric("frames_total", outcome="rendered") + cached == 25
-        assert metric("stage_uses_total", stage="face", result="run") > 0
         # Pictures that are known need no turn in the queue.
         assert 0 < metric("queue_wait_seconds_count") <= 25
-        runs = metric("stage_uses_total", stage="face", result="run")
+        runs = metric("stage_run_seconds_count", stage="face")
         assert metric("batch_frames_count", stage="face") == runs
         assert metric("batch_frames_sum", stage="face") == runs
-        assert metric("stage_run_seconds_count", stage="face") == runs
+        # Of two frames with one face that run at the same time the second finds it remembered.
+        assert 0 < metric("stage_uses_total", stage="face", result="run") <= runs <= 25
         assert metric("memory_bytes", kind="frames") > 0
 
 
