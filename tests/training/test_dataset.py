@@ -18,7 +18,7 @@ from tests.training.conftest import SPEC
 
 
 def test_a_finished_set_renders_nothing_more(data_folder: Path) -> None:
-    assert dataset.missing_count(data_folder) == 0
+    assert drawn.missing_count(data_folder) == 0
     assert list(dataset.render(data_folder, SPEC, workers=1)) == []
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -21,6 +23,9 @@ class Spec(Protocol):
     def arrays(self) -> Mapping[str, tuple[tuple[int, ...], str]]:
         """Return name -> (shape, dtype) of the arrays."""
         ...
+
+
+SpecT = TypeVar("SpecT", bound=Spec)
 
 
 def create(folder: Path, spec: Spec) -> None:
@@ -43,3 +48,36 @@ def create(folder: Path, spec: Spec) -> None:
     for name, (shape, dtype) in spec.arrays().items():
         np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.dtype(dtype), shape)
     description.write_text(json.dumps(wanted, indent=2), "utf-8")
+
+
+def missing_count(folder: Path) -> int:
+    """Return how many items of the set in `folder` are still to be drawn, by its `done.npy`."""
+    return int(np.count_nonzero(~np.load(folder / "done.npy")))
+
+
+def render(
+    folder: Path,
+    spec: SpecT,
+    draw: Callable[[Path, SpecT, list[int]], list[int]],
+    *,
+    workers: int,
+    at_once: int,
+) -> Iterator[int]:
+    """Draw what is missing of a data set, yielding how many items were just finished.
+
+    ``draw`` is a module's top-level function, which runs in processes of its own: it draws some
+    items into the arrays of the folder and returns them. Raises like `create`.
+    """
+    create(folder, spec)
+    done = np.load(folder / "done.npy", mmap_mode="r+")
+    missing = [int(index) for index in np.flatnonzero(~done)]
+    # All kinds of items mixed, so that a training can start on a part of the set.
+    np.random.default_rng(0).shuffle(missing)
+    chunks = [missing[i : i + at_once] for i in range(0, len(missing), at_once)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(draw, folder, spec, chunk) for chunk in chunks]
+        for job in as_completed(jobs):
+            items = job.result()
+            done[items] = True
+            done.flush()
+            yield len(items)

@@ -72,7 +72,7 @@ def _render(options: argparse.Namespace, console: Console) -> None:
         for name, spec in specs.items():
             folder = options.work / "data" / name
             drawn.create(folder, spec)
-            row = progress.add_task(f"{name} busts", total=dataset.missing_count(folder))
+            row = progress.add_task(f"{name} busts", total=drawn.missing_count(folder))
             for count in dataset.render(folder, spec, options.workers):
                 progress.advance(row, count)
     fitted = options.work / _LATENTS

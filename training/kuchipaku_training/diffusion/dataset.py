@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -100,24 +98,9 @@ def render_items(folder: Path, spec: DataSpec, items: list[int]) -> list[int]:
     return items
 
 
-def missing_count(folder: Path) -> int:
-    """Return how many pictures of the set in `folder` are still to be drawn."""
-    return int(np.count_nonzero(~np.load(folder / "done.npy")))
-
-
 def render(folder: Path, spec: DataSpec, workers: int) -> Iterator[int]:
     """Render what is missing of a data set, yielding how many pictures were just finished.
 
     Raises FailedPreconditionError if the folder holds a set of another spec.
     """
-    drawn.create(folder, spec)
-    done = np.load(folder / "done.npy", mmap_mode="r+")
-    missing = [int(index) for index in np.flatnonzero(~done)]
-    chunks = [missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(render_items, folder, spec, chunk) for chunk in chunks]
-        for job in as_completed(jobs):
-            items = job.result()
-            done[items] = True
-            done.flush()
-            yield len(items)
+    return drawn.render(folder, spec, render_items, workers=workers, at_once=_CHUNK)

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -135,26 +133,9 @@ def render_items(folder: Path, spec: DataSpec, items: list[int]) -> list[int]:
     return items
 
 
-def missing_count(folder: Path) -> int:
-    """Return how many items of the set in `folder` are still to be drawn."""
-    return int(np.count_nonzero(~np.load(folder / "done.npy")))
-
-
 def render(folder: Path, spec: DataSpec, workers: int) -> Iterator[int]:
     """Render what is missing of a data set, yielding how many items were just finished.
 
     Raises FailedPreconditionError if the folder holds a set of another spec.
     """
-    drawn.create(folder, spec)
-    done = np.load(folder / "done.npy", mmap_mode="r+")
-    missing = [int(index) for index in np.flatnonzero(~done)]
-    # Scenes and figures mixed, so that a training can start on a part of the set.
-    np.random.default_rng(0).shuffle(missing)
-    chunks = [missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(render_items, folder, spec, chunk) for chunk in chunks]
-        for job in as_completed(jobs):
-            items = job.result()
-            done[items] = True
-            done.flush()
-            yield len(items)
+    return drawn.render(folder, spec, render_items, workers=workers, at_once=_CHUNK)

@@ -34,7 +34,7 @@ def render_data(folder: Path, options: argparse.Namespace, console: Console) -> 
     with drawing_progress(console) as progress:
         for name, spec in specs.items():
             drawn.create(folder / name, spec)
-            missing = dataset.missing_count(folder / name)
+            missing = drawn.missing_count(folder / name)
             row = progress.add_task(f"{name} pictures", total=missing)
             for count in dataset.render(folder / name, spec, options.workers):
                 progress.advance(row, count)

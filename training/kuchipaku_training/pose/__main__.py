@@ -64,7 +64,7 @@ def _render(options: argparse.Namespace, console: Console) -> None:
         for name, spec in specs.items():
             folder = options.work / "data" / name
             drawn.create(folder, spec)
-            row = progress.add_task(f"{name} characters", total=dataset.missing_count(folder))
+            row = progress.add_task(f"{name} characters", total=drawn.missing_count(folder))
             for _ in dataset.render(folder, spec, options.workers):
                 progress.advance(row)
 
@@ -77,8 +77,8 @@ def _run(options: argparse.Namespace, console: Console) -> None:
         if chosen in (name, "all"):
             settings = commands.loop_settings(TrainSettings, options)
             trainer = Trainer(TASKS[name], settings, options.work / "runs")
-            drawn = dataset.open_data(data / "train"), dataset.open_data(data / "held")
-            commands.train(trainer, options.start, *drawn, console)
+            sets = dataset.open_data(data / "train"), dataset.open_data(data / "held")
+            commands.train(trainer, options.start, *sets, console)
     if chosen in ("evaluate", "all"):
         evaluate(options.work, console, options.measured)
     if chosen in ("export", "all"):

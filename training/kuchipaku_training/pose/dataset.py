@@ -149,11 +149,6 @@ def render_character(folder: Path, spec: DataSpec, index: int) -> int:
     return index
 
 
-def missing_count(folder: Path) -> int:
-    """Return how many characters of the set in `folder` are still to be drawn."""
-    return int(np.count_nonzero(~np.load(_path(folder, "done"))))
-
-
 def render(folder: Path, spec: DataSpec, workers: int) -> Iterator[int]:
     """Render what is missing of a data set, yielding the index of each finished character.
 
