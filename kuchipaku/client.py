@@ -165,6 +165,21 @@ class Client:
             finally:
                 call.cancel()
 
+    async def bake_sprites(
+        self, request: gateway.BakeSpritesRequest
+    ) -> AsyncGenerator[gateway.BakeSpritesResponse]:
+        """The stream of answers for one set of sprite sheets; pieces of a file follow each other.
+
+        Closing the generator (`contextlib.aclosing`) ends the work.
+        """
+        call = self._stub.BakeSprites(request, metadata=self._metadata)
+        async with _errors_translated():
+            try:
+                async for answer in call:
+                    yield answer
+            finally:
+                call.cancel()
+
     async def speak(
         self, requests: AsyncIterator[gateway.SpeakRequest]
     ) -> AsyncGenerator[gateway.SpeakResponse]:

@@ -15,8 +15,9 @@ from kuchipaku.type.v1 import animation_pb2
 
 from .console import people, progress_bars, run
 from .options import FRAMINGS, RECOGNIZERS, SEED, target_from
-from .speak import Outcome, What, Who, make_speak
+from .speak import Outcome, What, make_speak
 from .standalone import standalone_services
+from .who import Who
 
 _PROMPT = "girl, long silver hair, violet eyes, blunt bangs, hair ribbon, navy sailor uniform"
 _SEED = 17

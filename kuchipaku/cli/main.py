@@ -17,6 +17,7 @@ from .models import models
 from .pose import pose
 from .services import status, up
 from .speak import speak
+from .sprites import sprites
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,6 +28,7 @@ def main() -> None:
 
 for command in (
     speak,
+    sprites,
     imagine,
     cutout,
     fit,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,52 +10,29 @@ import click
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
-from kuchipaku import __version__
 from kuchipaku.client import Client, chunks
 from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
-from kuchipaku.imagegen.v1 import imagegen_service_pb2 as imagegen
 from kuchipaku.type.v1 import animation_pb2, audio_pb2, frame_pb2
 from kuchipaku_contract.errors import InvalidArgumentError
 
-from .connection import Access, Gateway, gateway_options
+from .connection import Gateway, gateway_options
 from .console import people, progress_bars, run
 from .options import (
     ANIMATIONS,
     FRAMINGS,
     MOTIONS,
     RECOGNIZERS,
-    SEED,
     Framing,
     Target,
     audio_from,
     background_from,
     language_option,
-    picture_from,
     target_from,
     text_from,
 )
-from .services import default_data
-from .standalone import standalone_services
-
-#: Raised when the illustrator draws prompts differently: characters made before are others.
-_DRAWINGS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """Which character speaks: exactly one of the three."""
-
-    prompt: str | None
-    image: bytes | None
-    character: str | None
-    seed: int | None
-    image_model: str
-
-    def check(self) -> None:
-        """Raise `click.UsageError` unless exactly one source is given."""
-        if sum(value is not None for value in (self.prompt, self.image, self.character)) != 1:
-            raise click.UsageError("Give exactly one of --prompt, --image and --character.")
+from .standalone import client_of, standalone_option
+from .who import Who, find_or_create, tell_of_character, who_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +62,7 @@ class Outcome:
 
 
 @click.command()
-@click.option("--prompt", help='What the character looks like: "girl, silver hair, red eyes".')
-@click.option(
-    "--image",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A picture of the character; a background is removed, and the picture is framed.",
-)
-@click.option("--character", help="Id of a character made earlier.")
-@click.option("--seed", type=SEED, help="Decides what the prompt leaves open.")
-@click.option("--image-model", default="", help="Image model for --prompt.")
+@who_options
 @click.option(
     "--audio",
     required=True,
@@ -128,18 +95,10 @@ class Outcome:
     required=True,
     help="File .mp4, .webm, .gif or .webp, or FOLDER/ for PNG frames.",
 )
-@click.option(
-    "--standalone",
-    is_flag=True,
-    help="Run services of its own for this command instead of connecting to a gateway.",
-)
+@standalone_option
 @gateway_options
 def speak(
-    prompt: str | None,
-    image: Path | None,
-    character: str | None,
-    seed: int | None,
-    image_model: str,
+    who: Who,
     audio: Path,
     text_file: Path | None,
     text_string: str | None,
@@ -158,9 +117,6 @@ def speak(
 ) -> None:
     """Make a character speak."""
     target = target_from(output)
-    picture = None if image is None else picture_from(image, "--image")
-    who = Who(prompt, picture, character, seed, image_model)
-    who.check()
     options = animation_pb2.AnimationOptions(
         frames_per_second=fps,
         mouth_animation=ANIMATIONS[animation],
@@ -184,60 +140,20 @@ def speak(
 async def _speak(
     who: Who, what: What, target: Target, gateway: Gateway, *, standalone: bool
 ) -> Outcome:
-    async with AsyncExitStack() as stack:
-        progress = stack.enter_context(progress_bars())
-        if standalone:
-            services = standalone_services(progress, default_data())
-            supervisor = await stack.enter_async_context(services)
-            access = Access(gateway.access.api_key)
-            gateway = Gateway(supervisor.plan.addresses["gateway"], access)
-        client = await stack.enter_async_context(gateway.client())
-        return await make_speak(client, who, what, target, progress)
+    with progress_bars() as progress:
+        async with client_of(gateway, progress, standalone=standalone) as client:
+            return await make_speak(client, who, what, target, progress)
 
 
 async def make_speak(
     client: Client, who: Who, what: What, target: Target, progress: Progress
 ) -> Outcome:
     """Find or make the character, render, and write `target`."""
-    name, ignored, findings = await _find_or_create(client, who, progress)
+    found = await find_or_create(client, who, progress)
     write = _write_frames if target.container is None else _write_video
-    outcome = await write(client, name, what, target, progress)
-    return replace(outcome, ignored_phrases=ignored, warnings=(*findings, *outcome.warnings))
-
-
-async def _find_or_create(
-    client: Client, who: Who, progress: Progress
-) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """The character's name, phrases of the prompt that were not understood, and what the checks
-    of its picture found."""
-    if who.character is not None:
-        return "characters/" + who.character.removeprefix("characters/"), (), ()
-    request = pb.CreateCharacterRequest()
-    if who.image is not None:
-        request.image.image = who.image
-    else:
-        request.prompt.prompt = who.prompt or ""
-        request.prompt.model = who.image_model
-        if who.seed is not None:
-            request.prompt.seed = who.seed
-            # The same prompt and seed are the same picture, until the illustrator changes: no
-            # second character is needed.
-            same = f"{__version__}\n{_DRAWINGS}\n{who.image_model}\n{who.seed}\n{who.prompt}"
-            request.request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, same))
-    task = progress.add_task("character", total=1.0)
-    stages = {"generate": 0.0, "fit": 0.6, "store": 0.9}
-
-    def show(step: pb.CreateCharacterProgress) -> None:
-        progress.update(task, completed=stages.get(step.stage, 0.0) + 0.1 * step.fraction)
-
-    result = await client.create_character(request, show)
-    progress.update(task, completed=1.0)
-    # Of a drawn character only what spoils it; about a picture its owner can do something.
-    told = {imagegen.CHECK_VERDICT_FAIL}
-    if who.image is not None:
-        told.add(imagegen.CHECK_VERDICT_WARN)
-    findings = tuple(check.message for check in result.checks if check.verdict in told)
-    return result.character.name, tuple(result.ignored_phrases), findings
+    outcome = await write(client, found.name, what, target, progress)
+    warnings = (*found.findings, *outcome.warnings)
+    return replace(outcome, ignored_phrases=found.ignored_phrases, warnings=warnings)
 
 
 async def _write_video(
@@ -341,12 +257,10 @@ async def _speak_requests(name: str, what: What) -> AsyncIterator[pb.SpeakReques
 
 def report(outcome: Outcome) -> None:
     """Say where the result is, and what was noticed on the way."""
-    for phrase in outcome.ignored_phrases:
-        people.print(f"[yellow]not understood:[/] {escape(phrase)}")
     for warning in outcome.warnings:
         people.print(f"[yellow]note:[/] {escape(warning)}")
     if outcome.stage_seconds:
         times = ", ".join(f"{stage} {s:.1f} s" for stage, s in outcome.stage_seconds.items())
         people.print(f"{outcome.frame_count} frames; {times} (stages overlap)")
-    people.print(f"character: {escape(outcome.character.removeprefix('characters/'))}")
+    tell_of_character(outcome.character, outcome.ignored_phrases)
     click.echo(str(outcome.output))

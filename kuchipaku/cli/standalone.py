@@ -4,12 +4,37 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import click
 from rich.progress import Progress
 
+from kuchipaku.client import Client
 from kuchipaku.supervisor import SERVICES, Plan, Supervisor, running_services
+
+from .connection import Access, Gateway
+from .services import default_data
+
+standalone_option = click.option(
+    "--standalone",
+    is_flag=True,
+    help="Run services of its own for this command instead of connecting to a gateway.",
+)
+
+
+@asynccontextmanager
+async def client_of(
+    gateway: Gateway, progress: Progress, *, standalone: bool
+) -> AsyncIterator[Client]:
+    """A connection to `gateway`, or to one of five services of one's own."""
+    async with AsyncExitStack() as stack:
+        if standalone:
+            services = standalone_services(progress, default_data())
+            supervisor = await stack.enter_async_context(services)
+            access = Access(gateway.access.api_key)
+            gateway = Gateway(supervisor.plan.addresses["gateway"], access)
+        yield await stack.enter_async_context(gateway.client())
 
 
 @asynccontextmanager

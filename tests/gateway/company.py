@@ -30,6 +30,12 @@ class Animator(pose_grpc.PoseServiceServicer):
         self.may_stop = asyncio.Event()
         self.may_stop.set()
         """Whether an interrupted utterance may end."""
+        self.still_configs: list[pose.RenderPosesConfig] = []
+        self.canvases: list[bytes] = []
+        self.most_faces = 10_000
+        """After so many faces drawing stops."""
+        self.refused: InvalidArgumentError | None = None
+        """What is wrong with all configs of stills."""
 
     async def Animate(  # noqa: N802 - the protocol's name
         self, requests: AsyncIterator[pose.AnimateRequest], context: Any
@@ -59,6 +65,28 @@ class Animator(pose_grpc.PoseServiceServicer):
                 summary.frame_count = drawn
                 yield pose.AnimateResponse(utterance_summary=summary)
         yield pose.AnimateResponse(statistics=pose.RenderStatistics(frame_count=drawn))
+
+    async def RenderPoses(  # noqa: N802
+        self, requests: AsyncIterator[pose.RenderPosesRequest], context: Any
+    ) -> AsyncIterator[pose.RenderPosesResponse]:
+        """A frame for each pose, which holds the face; two to a message."""
+        config = (await anext(requests)).config
+        if self.refused is not None:
+            raise self.refused
+        self.still_configs.append(config)
+        started = pose.RenderPosesStarted(config=config, canvas_needed=True)
+        yield pose.RenderPosesResponse(started=started)
+        faces: list[pose.Face] = []
+        async for request in requests:
+            if request.HasField("canvas"):
+                self.canvases.append(request.canvas.png)
+            faces += [one.face for one in request.poses.poses]
+        for start in range(0, min(len(faces), self.most_faces), 2):
+            frames = [
+                frame_pb2.Frame(data=face.SerializeToString()) for face in faces[start : start + 2]
+            ]
+            yield pose.RenderPosesResponse(frames=frame_pb2.FrameBatch(frames=frames))
+        yield pose.RenderPosesResponse(statistics=pose.RenderStatistics())
 
 
 class Listener(lipsync_grpc.LipsyncServiceServicer):
@@ -111,6 +139,10 @@ class Editor(compositor_grpc.CompositorServiceServicer):
     def __init__(self) -> None:
         self.configs: list[compositor.ComposeVideoConfig] = []
         self.refused: InvalidArgumentError | None = None
+        self.packings: list[compositor.PackSpritesConfig] = []
+        self.sprites: list[compositor.Sprite] = []
+        self.given_up = asyncio.Event()
+        """Sprites have been cancelled."""
 
     async def ComposeVideo(  # noqa: N802 - the protocol's name
         self, requests: AsyncIterator[compositor.ComposeVideoRequest], context: Any
@@ -126,6 +158,31 @@ class Editor(compositor_grpc.CompositorServiceServicer):
             pass
         yield compositor.ComposeVideoResponse(summary=compositor.ComposeVideoSummary())
 
+    async def PackSprites(  # noqa: N802
+        self, requests: AsyncIterator[compositor.PackSpritesRequest], context: Any
+    ) -> AsyncIterator[compositor.PackSpritesResponse]:
+        """Two files in three pieces."""
+        config = (await anext(requests)).config
+        if self.refused is not None:
+            raise self.refused
+        self.packings.append(config)
+        yield compositor.PackSpritesResponse(started=compositor.PackSpritesStarted(config=config))
+        try:
+            async for request in requests:
+                self.sprites += request.sprites.sprites
+        except asyncio.CancelledError:
+            self.given_up.set()
+            raise
+        for name, data in (
+            ("sheet-0.png", b"pi"),
+            ("sheet-0.png", b"cture"),
+            ("sprites.json", b"{}"),
+        ):
+            chunk = compositor.SpriteSheetChunk(file_name=name, data=data)
+            yield compositor.PackSpritesResponse(chunk=chunk)
+        summary = compositor.PackSpritesSummary(sheet_count=1, sprite_count=len(self.sprites))
+        yield compositor.PackSpritesResponse(summary=summary)
+
 
 class Company:
     """All of them."""
@@ -134,7 +191,7 @@ class Company:
         # What the gateway never asks for is left out.
         self.pose = Animator()  # type: ignore[abstract]
         self.lipsync = Listener()  # type: ignore[abstract]
-        self.compositor = Editor()  # type: ignore[abstract]
+        self.compositor = Editor()
 
     async def build(self, context: ServiceContext[ServiceSettings]) -> list[Service]:
         """Assemble the server."""

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
-from kuchipaku.type.v1 import animation_pb2, frame_pb2, session_pb2
+from kuchipaku.type.v1 import animation_pb2, cue_pb2, frame_pb2, session_pb2
 from kuchipaku_animation import (
+    THA_MOUTH_MAP,
     AnimationOptions,
     ExpressionKey,
+    MouthShape,
+    Still,
     animate,
     seed_from,
+    still_poses,
 )
 from tests.pose.poseclient import (
     CUES,
@@ -212,3 +216,32 @@ async def test_many_more_poses_than_are_held_pass_through(client: Client) -> Non
     reply = await client.render([pb.RenderPosesRequest(config=config), *[batch] * 8])
     assert reply.statistics.frame_count == 3200
     assert reply.statistics.cached_frame_count >= 3199
+
+
+async def test_faces_are_poses_in_the_terms_of_animation(client: Client) -> None:
+    await client.lend_canvas()
+    config = pb.RenderPosesConfig(canvas_sha256=client.canvas.sha256)
+    config.mouth_overrides["D"].weights["mouth_iii"] = 0.9
+    own = {"D": {"weights": {"mouth_iii": float(np.float32(0.9))}}}
+    mouth_map = THA_MOUTH_MAP.overridden(own)
+    stills = [
+        Still(),
+        Still("happy", 0.5, MouthShape.B),
+        Still("sad", 1.0, MouthShape.D, eyes_closed=0.5),
+    ]
+    faces = [
+        pb.Face(),
+        pb.Face(expression="happy", strength=0.5, mouth_shape=cue_pb2.MOUTH_SHAPE_B),
+        pb.Face(expression="sad", mouth_shape=cue_pb2.MOUTH_SHAPE_D, eyes_closed=0.5),
+    ]
+    told = [
+        [pb.Pose(face=face) for face in faces],
+        [pb.Pose(values=row) for row in still_poses(stills, mouth_map)],
+    ]
+    batches = [pb.RenderPosesRequest(poses=pb.PoseBatch(poses=poses)) for poses in told]
+    reply = await client.render([pb.RenderPosesRequest(config=config), *batches])
+    frames = reply.frames[""]
+    assert len(frames) == 6
+    for face, values in zip(frames[:3], frames[3:], strict=True):
+        np.testing.assert_array_equal(face, values)
+    assert len({frame.tobytes() for frame in frames}) == 3

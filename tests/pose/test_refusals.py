@@ -222,6 +222,39 @@ async def test_wrong_poses_are_refused(client: Client, values: list[float], reas
     assert (got[2] or "").startswith("poses.poses")
 
 
+@pytest.mark.parametrize(
+    ("pose", "reason", "field"),
+    [
+        (pb.Pose(values=[0.0] * 45, face=pb.Face()), "POSE_TOLD_TWICE", "face"),
+        (pb.Pose(face=pb.Face(expression="hungry")), "EXPRESSION_UNKNOWN", "face.expression"),
+        (pb.Pose(face=pb.Face(strength=1.5)), "VALUE_OUT_OF_RANGE", "face.strength"),
+        (
+            pb.Pose(face=pb.Face(mouth_shape=77)),  # type: ignore[arg-type]
+            "ENUM_VALUE_UNKNOWN",
+            "face.mouth_shape",
+        ),
+        (pb.Pose(face=pb.Face(eyes_closed=float("nan"))), "VALUE_OUT_OF_RANGE", "face.eyes_closed"),
+    ],
+)
+async def test_wrong_faces_are_refused(
+    client: Client, pose: pb.Pose, reason: str, field: str
+) -> None:
+    await client.lend_canvas()
+    config = pb.RenderPosesConfig(canvas_sha256=client.canvas.sha256)
+    batch = pb.PoseBatch(poses=[pb.Pose(face=pb.Face()), pose])
+    requests = [pb.RenderPosesRequest(config=config), pb.RenderPosesRequest(poses=batch)]
+    got = await refusal(client.render(requests))
+    assert got == ("INVALID_ARGUMENT", reason, f"poses.poses[1].{field}")
+
+
+async def test_wrong_mouth_overrides_of_poses_are_refused(client: Client) -> None:
+    config = pb.RenderPosesConfig(canvas_sha256=client.canvas.sha256)
+    config.mouth_overrides["D"].weights["head_x"] = 0.5
+    got = await refusal(client.render([pb.RenderPosesRequest(config=config)]))
+    field = "config.mouth_overrides.D.weights.head_x"
+    assert got == ("INVALID_ARGUMENT", "MOUTH_MAP_INVALID", field)
+
+
 async def test_too_much_input_before_the_canvas_is_refused(client: Client) -> None:
     lines = [message for i in range(40) for message in client.line(f"u{i}")]
     assert await refusal(client.animate([client.config(), *lines])) == (

@@ -1306,22 +1306,28 @@ class BakeSpritesRequest(_message.Message):
     character: _builtins.str
     """"characters/{id}"."""
     pose_model: _builtins.str
+    """Empty: the character's default."""
     include_blink: _builtins.bool
-    """Add frames of a blink to each expression."""
+    """Add the three frames of a blink to each expression, with the mouth at rest."""
     width_px: _builtins.int
+    """Size of a sprite before its borders are cut off, as in RenderVideoConfig."""
     height_px: _builtins.int
     @_builtins.property
     def expressions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Empty means "neutral"."""
+        """Each at most once. Empty: the character's default."""
 
     @_builtins.property
     def shapes(self) -> _containers.RepeatedScalarFieldContainer[_cue_pb2.MouthShape.ValueType]:
-        """Empty means all."""
+        """Each at most once. Empty means all."""
 
     @_builtins.property
-    def crop(self) -> _frame_pb2.Crop: ...
+    def crop(self) -> _frame_pb2.Crop:
+        """Part of the canvas to show. Unset: all of it."""
+
     @_builtins.property
-    def packing(self) -> _compositor_service_pb2.PackSpritesConfig: ...
+    def packing(self) -> _compositor_service_pb2.PackSpritesConfig:
+        """Without `frame_format`, which follows from the three above."""
+
     def __init__(
         self,
         *,

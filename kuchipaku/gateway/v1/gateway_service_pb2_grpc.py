@@ -138,7 +138,8 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BakeSprites(self, request, context):
-        """A character's mouth shapes in every expression as sprite sheets.
+        """A character's mouth shapes in every expression as sprite sheets. Sprites are named "happy/D" and have their
+        expression as tag; frames of a blink are "happy/blink-1" to "happy/blink-3" with the tag "happy/blink".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,7 +54,9 @@ class GatewayServiceStub:
     RenderVideo: _grpc.StreamStreamMultiCallable[_gateway_service_pb2.RenderVideoRequest, _gateway_service_pb2.RenderVideoResponse]
     """One recording in, the bytes of one video file out."""
     BakeSprites: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.BakeSpritesRequest, _gateway_service_pb2.BakeSpritesResponse]
-    """A character's mouth shapes in every expression as sprite sheets."""
+    """A character's mouth shapes in every expression as sprite sheets. Sprites are named "happy/D" and have their
+    expression as tag; frames of a blink are "happy/blink-1" to "happy/blink-3" with the tag "happy/blink".
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -80,7 +82,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     RenderVideo: _aio.StreamStreamMultiCallable[_gateway_service_pb2.RenderVideoRequest, _gateway_service_pb2.RenderVideoResponse]  # type: ignore[assignment]
     """One recording in, the bytes of one video file out."""
     BakeSprites: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.BakeSpritesRequest, _gateway_service_pb2.BakeSpritesResponse]  # type: ignore[assignment]
-    """A character's mouth shapes in every expression as sprite sheets."""
+    """A character's mouth shapes in every expression as sprite sheets. Sprites are named "happy/D" and have their
+    expression as tag; frames of a blink are "happy/blink-1" to "happy/blink-3" with the tag "happy/blink".
+    """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """The door for game backends: characters, live speech, finished videos.
@@ -151,6 +155,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.BakeSpritesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.BakeSpritesResponse], _abc.AsyncIterator[_gateway_service_pb2.BakeSpritesResponse]]:
-        """A character's mouth shapes in every expression as sprite sheets."""
+        """A character's mouth shapes in every expression as sprite sheets. Sprites are named "happy/D" and have their
+        expression as tag; frames of a blink are "happy/blink-1" to "happy/blink-3" with the tag "happy/blink".
+        """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

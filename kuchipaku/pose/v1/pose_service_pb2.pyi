@@ -273,12 +273,34 @@ Global___RenderPosesRequest: _TypeAlias = RenderPosesRequest  # noqa: Y015
 class RenderPosesConfig(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MouthOverridesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _animation_pb2.MouthOverride: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _animation_pb2.MouthOverride | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     CANVAS_SHA256_FIELD_NUMBER: _builtins.int
     FRAME_FORMAT_FIELD_NUMBER: _builtins.int
     FRAMES_PER_SECOND_FIELD_NUMBER: _builtins.int
     QUANTUM_FIELD_NUMBER: _builtins.int
     INITIAL_CREDIT_FIELD_NUMBER: _builtins.int
+    MOUTH_OVERRIDES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a pack; empty means the default."""
     canvas_sha256: _builtins.str
@@ -291,6 +313,10 @@ class RenderPosesConfig(_message.Message):
     """Frames that may be sent before any FrameCredit, 0-100000. Unset: credit is not used."""
     @_builtins.property
     def frame_format(self) -> _frame_pb2.FrameFormat: ...
+    @_builtins.property
+    def mouth_overrides(self) -> _containers.MessageMap[_builtins.str, _animation_pb2.MouthOverride]:
+        """See AnimationOptions.mouth_overrides; for poses that are faces."""
+
     def __init__(
         self,
         *,
@@ -300,10 +326,11 @@ class RenderPosesConfig(_message.Message):
         frames_per_second: _builtins.float = ...,
         quantum: _builtins.float | None = ...,
         initial_credit: _builtins.int | None = ...,
+        mouth_overrides: _abc.Mapping[_builtins.str, _animation_pb2.MouthOverride] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "_quantum", b"_quantum", "frame_format", b"frame_format", "initial_credit", b"initial_credit", "quantum", b"quantum"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "_quantum", b"_quantum", "canvas_sha256", b"canvas_sha256", "frame_format", b"frame_format", "frames_per_second", b"frames_per_second", "initial_credit", b"initial_credit", "model", b"model", "quantum", b"quantum"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit", "_quantum", b"_quantum", "canvas_sha256", b"canvas_sha256", "frame_format", b"frame_format", "frames_per_second", b"frames_per_second", "initial_credit", b"initial_credit", "model", b"model", "mouth_overrides", b"mouth_overrides", "quantum", b"quantum"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__initial_credit: _TypeAlias = _typing.Literal["initial_credit"]  # noqa: Y015
     _WhichOneofArgType__initial_credit: _TypeAlias = _typing.Literal["_initial_credit", b"_initial_credit"]  # noqa: Y015
@@ -340,27 +367,71 @@ Global___PoseBatch: _TypeAlias = PoseBatch  # noqa: Y015
 
 @_typing.final
 class Pose(_message.Message):
+    """Either `values` or `face`."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     VALUES_FIELD_NUMBER: _builtins.int
+    FACE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """One value for each parameter of the pack, in its order. Values out of range are clamped and counted in
         RenderStatistics; NaN is refused.
         """
 
+    @_builtins.property
+    def face(self) -> Global___Face:
+        """In the terms of Animate, whatever parameters the pack has."""
+
     def __init__(
         self,
         *,
         values: _abc.Iterable[_builtins.float] | None = ...,
+        face: Global___Face | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["face", b"face"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["face", b"face", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Pose: _TypeAlias = Pose  # noqa: Y015
+
+@_typing.final
+class Face(_message.Message):
+    """A face that stands still."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPRESSION_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    MOUTH_SHAPE_FIELD_NUMBER: _builtins.int
+    EYES_CLOSED_FIELD_NUMBER: _builtins.int
+    expression: _builtins.str
+    """Empty means "neutral"."""
+    strength: _builtins.float
+    """Of the expression, 0-1. Unset means 1."""
+    mouth_shape: _cue_pb2.MouthShape.ValueType
+    """Unspecified means X, the mouth at rest."""
+    eyes_closed: _builtins.float
+    """How far a blink has closed the eyes, 0-1."""
+    def __init__(
+        self,
+        *,
+        expression: _builtins.str = ...,
+        strength: _builtins.float | None = ...,
+        mouth_shape: _cue_pb2.MouthShape.ValueType = ...,
+        eyes_closed: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "strength", b"strength"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "expression", b"expression", "eyes_closed", b"eyes_closed", "mouth_shape", b"mouth_shape", "strength", b"strength"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__strength: _TypeAlias = _typing.Literal["strength"]  # noqa: Y015
+    _WhichOneofArgType__strength: _TypeAlias = _typing.Literal["_strength", b"_strength"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strength) -> _WhichOneofReturnType__strength | None: ...
+
+Global___Face: _TypeAlias = Face  # noqa: Y015
 
 @_typing.final
 class RenderPosesResponse(_message.Message):

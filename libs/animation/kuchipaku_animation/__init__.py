@@ -41,10 +41,12 @@ from kuchipaku_animation.poses import (
     neutral_pose,
     pose_from,
 )
+from kuchipaku_animation.stills import BLINK_STEPS, BlinkStep, Still, still_poses
 from kuchipaku_animation.track import PoseTrack, PoseTrackBuilder, animate, frame_count
 from kuchipaku_animation.weights import WEIGHT_SETS, WeightSet, WeightTrack, animate_weights
 
 __all__ = [
+    "BLINK_STEPS",
     "EXPRESSIONS",
     "EYEBROW_SLICE",
     "FACE_SLICE",
@@ -59,6 +61,7 @@ __all__ = [
     "VOWEL_SLICE",
     "WEIGHT_SETS",
     "AnimationOptions",
+    "BlinkStep",
     "ExpressionKey",
     "MouthCue",
     "MouthMap",
@@ -66,6 +69,7 @@ __all__ = [
     "PoseTrack",
     "PoseTrackBuilder",
     "ShapeTarget",
+    "Still",
     "WeightSet",
     "WeightTrack",
     "animate",
@@ -76,6 +80,7 @@ __all__ = [
     "neutral_pose",
     "pose_from",
     "seed_from",
+    "still_poses",
     "validate_cues",
     "validate_expressions",
 ]

@@ -179,6 +179,26 @@ def blend_corners(faces: FloatArray, opening: FloatArray) -> None:
     faces[:, shut_only] *= (1.0 - smoothstep(opening / SHUT_ENOUGH))[:, None]
 
 
+def close_eyes(faces: FloatArray, closed: FloatArray) -> None:
+    """Close the eyes by ``closed`` (n,), 0..1, as far as the expression has left them open.
+
+    ``faces`` is (n, 45) and changed in place. Eyes never close by more than 1 in sum, so an
+    expression that shuts them suppresses blinks; widened eyes and raised lower lids give way,
+    since a shut eye shows neither.
+    """
+    for side in ("left", "right"):
+        wink = PARAMETER_INDEX[f"eye_wink_{side}"]
+        shut = (
+            wink,
+            PARAMETER_INDEX[f"eye_happy_wink_{side}"],
+            PARAMETER_INDEX[f"eye_relaxed_{side}"],
+        )
+        present = np.minimum(faces[:, shut[0]] + faces[:, shut[1]] + faces[:, shut[2]], 1.0)
+        faces[:, wink] += closed * (1.0 - present)
+        for widened in ("eye_surprised", "eye_raised_lower_eyelid"):
+            faces[:, PARAMETER_INDEX[f"{widened}_{side}"]] *= 1.0 - closed
+
+
 def _check_range(value: float, low: float, high: float, where: str) -> None:
     if not (math.isfinite(value) and low <= value <= high):
         raise _invalid(f"{where} must lie in {low:g}..{high:g}, is {value}", where)

@@ -20,6 +20,7 @@ from kuchipaku_animation.expressions import (
     ExpressionKey,
     blend_corners,
     blend_expressions,
+    close_eyes,
     validate_expressions,
 )
 from kuchipaku_animation.idle import idle_loop
@@ -40,7 +41,6 @@ from kuchipaku_contract.limits import LIMITS
 # No shape or closure reaches farther into the frames that follow it, or that go before it.
 _REACH_S: Final = 0.25
 
-_SIDES: Final = ("left", "right")
 _IRIS: Final = [PARAMETER_INDEX["iris_rotation_x"], PARAMETER_INDEX["iris_rotation_y"]]
 _HEAD: Final = [PARAMETER_INDEX[name] for name in ("head_x", "head_y", "neck_z")]
 _BODY: Final = [PARAMETER_INDEX[name] for name in ("body_y", "body_z")]
@@ -264,7 +264,7 @@ class PoseTrackBuilder:
         if options.gaze:
             faces[:, _IRIS] += loop.iris[row]
         if options.blink:
-            _add_blinks(faces, loop.blink[row])
+            close_eyes(faces, loop.blink[row])
         if options.sway:
             faces[:, _HEAD] += loop.head[row]
         if options.motion == "full":
@@ -272,25 +272,6 @@ class PoseTrackBuilder:
                 faces[:, _BODY] += loop.body[row]
             if options.breathing:
                 faces[:, _BREATHING] += loop.breathing[row]
-
-
-def _add_blinks(faces: FloatArray, blink: FloatArray) -> None:
-    """Close the eyes by ``blink`` (n,) as far as the expression has left them open.
-
-    Eyes never close by more than 1 in sum, so an expression that shuts them suppresses blinks;
-    widened eyes and raised lower lids give way, since a shut eye shows neither.
-    """
-    for side in _SIDES:
-        wink = PARAMETER_INDEX[f"eye_wink_{side}"]
-        shut = (
-            wink,
-            PARAMETER_INDEX[f"eye_happy_wink_{side}"],
-            PARAMETER_INDEX[f"eye_relaxed_{side}"],
-        )
-        closed = np.minimum(faces[:, shut[0]] + faces[:, shut[1]] + faces[:, shut[2]], 1.0)
-        faces[:, wink] += blink * (1.0 - closed)
-        for widened in ("eye_surprised", "eye_raised_lower_eyelid"):
-            faces[:, PARAMETER_INDEX[f"{widened}_{side}"]] *= 1.0 - blink
 
 
 def _finalise(faces: FloatArray, quantum: float) -> PoseArray:

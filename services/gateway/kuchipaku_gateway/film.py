@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 from google.protobuf.duration_pb2 import Duration
 
 from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor_pb
-from kuchipaku.frames.messages import size_of
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
 from kuchipaku.type.v1 import cue_pb2, frame_pb2, session_pb2
-from kuchipaku_contract.errors import FailedPreconditionError, KuchipakuError
-from kuchipaku_contract.limits import LIMITS, MIB
+from kuchipaku_contract.errors import FailedPreconditionError
+from kuchipaku_contract.limits import LIMITS
 from kuchipaku_contract.streams import check_chunk, misplaced
 
 from .calls import PeerStream, patiently
 from .characters import Character
 from .drawing import Drawing, Drawn
 from .feed import Feed, Room
+from .framing import frame_format, renamed
 from .listening import Heard, Listening
 from .mouth import animation_of
 from .scope import Scope
@@ -33,20 +33,7 @@ _Compositor = PeerStream[compositor_pb.ComposeVideoRequest, compositor_pb.Compos
 
 _UTTERANCE = "video"
 _DEFAULT_FPS = 25.0
-_MAX_INT32 = 2**31 - 1
-# Room for the frames that deltas between the services refer to.
-_REFERENCE_WINDOW_BYTES = 16 * MIB
-
-
-@contextmanager
-def _our_fields() -> Iterator[None]:
-    """Raise what is found wrong with the frame format under the fields that it was made from."""
-    try:
-        yield
-    except KuchipakuError as error:
-        if error.field:
-            error.field = error.field.replace("config.frame_format.", "config.")
-        raise
+_FIELDS = {"config.frame_format.": "config."}
 
 
 class Film:
@@ -77,7 +64,7 @@ class Film:
             # Nothing of the recording is read before all three have accepted the work.
             compositor, composing = await self._open_compositor()
             calls.callback(compositor.cancel)
-            with _our_fields():
+            with renamed(_FIELDS):
                 drawing = await Drawing.open(self._scope, self._animate_config())
             calls.callback(drawing.cancel)
             listening = await self._open_listening()
@@ -122,7 +109,7 @@ class Film:
             stream: _Compositor = PeerStream("compositor", call, compositor_pb.ComposeVideoResponse)
             try:
                 request = compositor_pb.ComposeVideoRequest(config=config)
-                with _our_fields():
+                with renamed(_FIELDS):
                     return stream, (await stream.first(request)).started
             except BaseException:
                 stream.cancel()
@@ -131,26 +118,7 @@ class Film:
         return await patiently(attempt, self._scope.patience_s)
 
     def _frame_format(self) -> frame_pb2.FrameFormat:
-        """The format between pose and compositor, spelt out, as both have to be told the same."""
-        config = self._config
-        crop = frame_pb2.Crop(
-            left_px=0, top_px=0, width_px=LIMITS.canvas_side_px, height_px=LIMITS.canvas_side_px
-        )
-        if config.HasField("crop"):
-            crop.CopyFrom(config.crop)
-        told = frame_pb2.FrameFormat(
-            encoding=frame_pb2.FRAME_ENCODING_DELTA_ZSTD,
-            width_px=config.width_px,
-            height_px=config.height_px,
-            crop=crop,
-            reference_window_bytes=_REFERENCE_WINDOW_BYTES,
-        )
-        width, height = size_of(told)
-        # What is out of range is refused behind, but has to get there.
-        told.width_px, told.height_px = (
-            max(-_MAX_INT32, min(_MAX_INT32, side)) for side in (width, height)
-        )
-        return told
+        return frame_format(self._config, has_crop=self._config.HasField("crop"))
 
     def _animate_config(self) -> pose_pb.AnimateConfig:
         config = pose_pb.AnimateConfig(

@@ -9,15 +9,13 @@ from typing import Any
 
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.gateway.v1 import gateway_service_pb2_grpc as pb_grpc
-from kuchipaku_contract.errors import (
-    InvalidArgumentError,
-    UnimplementedError,
-)
+from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS, MIB
 from kuchipaku_contract.streams import RequestT, take_config
 from kuchipaku_runtime import Admission
 from kuchipaku_runtime.tracing import Tracer
 
+from .baking import Baking
 from .characters import Character, check_expression, check_metadata, parse_name
 from .convert import to_message
 from .creation import CharacterMaker
@@ -34,7 +32,8 @@ from .streams import Send, produced
 
 
 class GatewayServicer(pb_grpc.GatewayServiceServicer):
-    """Thin: checks, admits, hands over to the store, `CharacterMaker`, `SpeakSession`, `Film`."""
+    """Thin: checks, admits, hands over to the store, `CharacterMaker`, `SpeakSession`, `Film`,
+    `Baking`."""
 
     def __init__(
         self,
@@ -175,12 +174,13 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
     async def BakeSprites(  # noqa: N802
         self, request: pb.BakeSpritesRequest, context: Context
     ) -> AsyncIterator[pb.BakeSpritesResponse]:
-        """Not offered yet."""
-        raise UnimplementedError(
-            "Sprite sheets are not offered yet; Speak sends frames as PNG.",
-            reason="BAKE_SPRITES_NOT_OFFERED",
-        )
-        yield pb.BakeSpritesResponse()
+        """Make sprite sheets."""
+        async with self._videos.slot():
+            character = await self._store.get(parse_name(request.character, field_path="character"))
+            baking = Baking(request, character, self._scope(context))
+            async with aclosing(produced(baking.run)) as answers:
+                async for answer in answers:
+                    yield answer
 
 
 def _merged(present: Character, sent: pb.Character, mask: list[str]) -> Character:

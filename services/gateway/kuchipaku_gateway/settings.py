@@ -42,7 +42,9 @@ class GatewaySettings(ServiceSettings):
         description="Speak sessions opened at the same time; others wait, so that in a rush frames "
         "and refusals need not.",
     )
-    videos: int = Field(default=4, ge=1, le=1000, description="Videos made at the same time.")
+    videos: int = Field(
+        default=4, ge=1, le=1000, description="Videos and sets of sprites made at the same time."
+    )
     creations: int = Field(
         default=8, ge=1, le=1000, description="Characters made at the same time."
     )

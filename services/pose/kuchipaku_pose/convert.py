@@ -34,7 +34,8 @@ _NANOS = 1_000_000_000
 _MAX_SECONDS = 100_000_000
 _DEFAULT_FADE_S = 0.3
 
-_SHAPES: Mapping[int, MouthShape] = {
+#: Without the unspecified one.
+SHAPES: Mapping[int, MouthShape] = {
     cue_pb2.MOUTH_SHAPE_A: MouthShape.A,
     cue_pb2.MOUTH_SHAPE_B: MouthShape.B,
     cue_pb2.MOUTH_SHAPE_C: MouthShape.C,
@@ -111,7 +112,7 @@ def cues_of(batch: cue_pb2.CueBatch) -> list[MouthCue]:
             MouthCue(
                 seconds(cue.start_offset, f"{where}.start_offset"),
                 seconds(cue.end_offset, f"{where}.end_offset"),
-                pick(_SHAPES, cue.shape, f"{where}.shape"),
+                pick(SHAPES, cue.shape, f"{where}.shape"),
                 cue.loudness if cue.HasField("loudness") else 1.0,
             )
         )

@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator
 import numpy as np
 
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
-from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
+from kuchipaku_animation import MouthMap
+from kuchipaku_contract.errors import FailedPreconditionError
 from kuchipaku_pose.convert import (
     complete_format,
     fps_of,
@@ -19,6 +20,8 @@ from kuchipaku_pose.engine import Character
 from kuchipaku_pose.models import PoseModel
 from kuchipaku_pose.posespace import Poses, check_quantum
 from kuchipaku_pose.session import Session, SessionContext, batches
+from kuchipaku_pose.stills import poses_of
+from kuchipaku_pose.utterance import mouth_of
 
 _ENOUGH_POSES = 1024
 """Without credit no more is read while this many wait: flow control holds the client."""
@@ -33,6 +36,7 @@ class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse])
         super().__init__(context)
         self._config = pb.RenderPosesConfig()
         self._model: PoseModel
+        self._mouth_map: MouthMap
         self._poses: deque[Poses] = deque()
         self._waiting = 0
         self._taken = asyncio.Event()
@@ -50,7 +54,9 @@ class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse])
             frame_format=complete_format(config.frame_format, engine.canvas_side),
             frames_per_second=fps_of(config.frames_per_second, "config.frames_per_second"),
             quantum=config.quantum,
+            mouth_overrides=config.mouth_overrides,
         )
+        self._mouth_map = mouth_of(config.mouth_overrides, self._model.mouth_map, "config")
         if config.HasField("initial_credit"):
             self._config.initial_credit = config.initial_credit
         needed = self.use_canvas(engine, config.canvas_sha256)
@@ -69,19 +75,9 @@ class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse])
             self.check_backlog(self._waiting + len(messages), _MAX_WAITING_POSES, "poses")
         else:
             await self._wait_for_room()
-        size = len(self._model.engine.space)
-        for i, pose in enumerate(messages):
-            if len(pose.values) != size:
-                raise InvalidArgumentError(
-                    f"The pose has {len(pose.values)} values; this model takes {size}.",
-                    reason="POSE_WRONG_LENGTH",
-                    field=f"poses.poses[{i}].values",
-                    expected=size,
-                )
         if not messages:
             return
-        values = np.array([pose.values for pose in messages], np.float32)
-        checked = self._model.engine.space.check(values, field="poses.poses")
+        checked = poses_of(messages, self._model, self._mouth_map, field="poses.poses")
         self.statistics.clamped_values += checked.clamped_count
         poses = self._model.engine.space.quantise(checked.poses, self._config.quantum)
         self._waiting += len(poses)

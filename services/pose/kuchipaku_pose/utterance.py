@@ -59,7 +59,7 @@ def complete_animation(
     pick(_MOUTHS, complete.mouth_animation, f"{field}.mouth_animation")
     pick(_MOTIONS, complete.motion, f"{field}.motion")
     complete.expression = expression_of(options.expression, f"{field}.expression")
-    mouth_of(options, THA_MOUTH_MAP, field)
+    mouth_of(options.mouth_overrides, THA_MOUTH_MAP, field)
     if options.HasField("quantum"):
         check_quantum(options.quantum, field=f"{field}.quantum")
     else:
@@ -67,14 +67,16 @@ def complete_animation(
     return complete
 
 
-def mouth_of(options: animation_pb2.AnimationOptions, model_map: MouthMap, field: str) -> MouthMap:
+def mouth_of(
+    overrides: Mapping[str, animation_pb2.MouthOverride], model_map: MouthMap, field: str
+) -> MouthMap:
     """The model's mouth map with the character's own shapes.
 
     Raises:
         InvalidArgumentError: MOUTH_MAP_INVALID; the field lies below ``field``.mouth_overrides.
     """
     changes: dict[str, dict[str, Any]] = {}
-    for letter, override in options.mouth_overrides.items():
+    for letter, override in overrides.items():
         change: dict[str, Any] = {"weights": dict(override.weights)} if override.weights else {}
         if override.HasField("dominance"):
             change["dominance"] = override.dominance
@@ -225,7 +227,7 @@ class Utterance:
     def _make_builder(self) -> PoseTrackBuilder:
         return PoseTrackBuilder(
             _animation_options(self._opening.options, self._opening.seed),
-            mouth_of(self._opening.options, self._model.mouth_map, "animation"),
+            mouth_of(self._opening.options.mouth_overrides, self._model.mouth_map, "animation"),
             first_frame=self._first_frame,
         )
 

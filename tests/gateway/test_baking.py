@@ -1,0 +1,178 @@
+"""Sprite sheets, with the services behind played."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kuchipaku.client import Client
+from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor_pb
+from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
+from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
+from kuchipaku.type.v1 import cue_pb2, frame_pb2
+from kuchipaku_contract.errors import InternalError, InvalidArgumentError, NotFoundError
+from kuchipaku_gateway.characters import Character
+from kuchipaku_gateway.service import build
+from kuchipaku_gateway.settings import GatewaySettings
+from kuchipaku_gateway.store import CharacterStore, Creation
+from kuchipaku_runtime import ServiceSettings, serving
+
+from .company import Company
+
+NAME = "characters/momo"
+SHAPE_COUNT = 9
+
+
+@pytest.fixture
+def company() -> Company:
+    return Company()
+
+
+@pytest.fixture
+async def client(tmp_path: Path, company: Company) -> AsyncIterator[Client]:
+    behind = f"unix:{tmp_path}/company.sock"
+    settings = GatewaySettings(
+        address=f"unix:{tmp_path}/gateway.sock",
+        pose_address=behind,
+        lipsync_address=behind,
+        compositor_address=behind,
+        store_url=f"file://{tmp_path}/store",
+        peer_patience_s=0.0,
+    )
+    own_mouth = {"D": {"weights": {"mouth_ooo": 0.5}}}
+    character = Character("momo", "0" * 64, pose_model="hers", expression="sad", mouth=own_mouth)
+    await CharacterStore(settings.store_url).create(Creation(character), b"png")
+    async with (
+        serving(ServiceSettings(address=behind), company.build),
+        serving(settings, build) as address,
+        Client(address) as client,
+    ):
+        yield client
+
+
+async def baked(client: Client, **asked: Any) -> list[pb.BakeSpritesResponse]:
+    request = pb.BakeSpritesRequest(character=NAME, **asked)
+    async with asyncio.timeout(20):
+        return [answer async for answer in client.bake_sprites(request)]
+
+
+async def refusal(client: Client, **asked: Any) -> tuple[str, str | None]:
+    with pytest.raises(InvalidArgumentError) as caught:
+        await baked(client, **asked)
+    return caught.value.reason, caught.value.field
+
+
+async def test_every_face_becomes_the_sprite_of_its_name(client: Client, company: Company) -> None:
+    answers = await baked(client, expressions=["happy", "sad"], include_blink=True)
+    sprites = company.compositor.sprites
+    assert len(sprites) == 2 * (SHAPE_COUNT + 3)
+    for sprite in sprites:
+        expression, what = sprite.name.split("/")
+        face = pose_pb.Face.FromString(sprite.frame.data)
+        assert face.expression == expression
+        if what.startswith("blink-"):
+            assert sprite.tag == f"{expression}/blink"
+            assert 0 < face.eyes_closed <= 1
+            assert 0 < sprite.duration.nanos < 100_000_000
+        else:
+            assert sprite.tag == expression
+            assert face.mouth_shape == cue_pb2.MouthShape.Value(f"MOUTH_SHAPE_{what}")
+            assert face.eyes_closed == 0
+    fractions = [a.progress.fraction for a in answers if a.HasField("progress")]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    files: dict[str, bytes] = {}
+    for answer in answers:
+        if answer.HasField("chunk"):
+            name = answer.chunk.file_name
+            files[name] = files.get(name, b"") + answer.chunk.data
+    assert files == {"sheet-0.png": b"picture", "sprites.json": b"{}"}
+    assert answers[-1].summary.sprite_count == len(sprites)
+
+
+async def test_what_is_not_asked_for_is_the_characters_own(
+    client: Client, company: Company
+) -> None:
+    await baked(client, shapes=[cue_pb2.MOUTH_SHAPE_D])
+    assert [sprite.name for sprite in company.compositor.sprites] == ["sad/D"]
+    [config] = company.pose.still_configs
+    assert config.model == "hers"
+    assert config.mouth_overrides["D"].weights["mouth_ooo"] == 0.5
+    assert config.quantum == 0
+    assert company.pose.canvases == [b"png"]
+
+
+async def test_both_services_are_told_the_same_frames(client: Client, company: Company) -> None:
+    await baked(
+        client,
+        pose_model="other",
+        crop=frame_pb2.Crop(left_px=8, width_px=400, height_px=200),
+        width_px=200,
+        packing=compositor_pb.PackSpritesConfig(trim=True, padding_px=3),
+    )
+    [drawn], [packed] = company.pose.still_configs, company.compositor.packings
+    assert drawn.model == "other"
+    assert drawn.frame_format == packed.frame_format
+    assert (packed.frame_format.width_px, packed.frame_format.height_px) == (200, 100)
+    assert packed.frame_format.crop.left_px == 8
+    assert packed.trim
+    assert packed.padding_px == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"expressions": ["happy", "hungry"]}, ("EXPRESSION_UNKNOWN", "expressions[1]")),
+        ({"expressions": [""]}, ("EXPRESSION_UNKNOWN", "expressions[0]")),
+        ({"expressions": ["sad", "happy", "sad"]}, ("NAMED_TWICE", "expressions[2]")),
+        ({"shapes": [1, 0]}, ("MOUTH_SHAPE_UNKNOWN", "shapes[1]")),
+        ({"shapes": [99]}, ("MOUTH_SHAPE_UNKNOWN", "shapes[0]")),
+        ({"shapes": [3, 3]}, ("NAMED_TWICE", "shapes[1]")),
+        (
+            {"packing": compositor_pb.PackSpritesConfig(frame_format=frame_pb2.FrameFormat())},
+            ("FIELD_NOT_ALLOWED", "packing.frame_format"),
+        ),
+    ],
+)
+async def test_what_is_wrong_is_named_before_anything_is_drawn(
+    client: Client, company: Company, asked: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    assert await refusal(client, **asked) == expected
+    assert company.pose.still_configs == []
+    assert company.compositor.packings == []
+
+
+@pytest.mark.parametrize(
+    ("peer", "theirs", "ours"),
+    [
+        ("compositor", "config.max_side_px", "packing.max_side_px"),
+        ("compositor", "config.frame_format.width_px", "width_px"),
+        ("pose", "config.frame_format.crop.left_px", "crop.left_px"),
+        ("pose", "config.model", "pose_model"),
+    ],
+)
+async def test_what_the_services_refuse_is_named_as_the_caller_knows_it(
+    client: Client, company: Company, peer: str, theirs: str, ours: str
+) -> None:
+    error = InvalidArgumentError("No.", reason="WRONG", field=theirs)
+    (company.pose if peer == "pose" else company.compositor).refused = error
+    assert await refusal(client) == ("WRONG", ours)
+
+
+async def test_drawing_that_stops_early_is_no_success(client: Client, company: Company) -> None:
+    company.pose.most_faces = 4
+    with pytest.raises(InternalError) as caught:
+        await baked(client)
+    assert caught.value.reason == "PEER_PROTOCOL"
+    async with asyncio.timeout(20):
+        await company.compositor.given_up.wait()
+
+
+async def test_an_unknown_character_is_not_found(client: Client) -> None:
+    request = pb.BakeSpritesRequest(character="characters/nobody")
+    with pytest.raises(NotFoundError):
+        _ = [answer async for answer in client.bake_sprites(request)]
