@@ -106,6 +106,20 @@ def test_head_lies_in_its_box(figure: Figure, size: float) -> None:
     assert 48 <= top <= 72
 
 
+@pytest.mark.parametrize("seed", [3, 300_003])
+def test_a_bare_face_is_the_same_in_every_expression(seed: int) -> None:
+    character = Character(random_attributes(seed))
+    bare = character.render(bare=True)
+    shut = pose_from({"eye_wink_left": 1.0, "eye_wink_right": 1.0, "mouth_aaa": 1.0})
+    np.testing.assert_array_equal(character.render(shut, bare=True), bare)
+    changed = (character.render() != bare).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert len(rows) > 500
+    # Only eyes, brows and mouth are gone: what changes lies within the face.
+    assert 80 < rows.min() < rows.max() < 200
+    assert 190 < columns.min() < columns.max() < 322
+
+
 def test_svg_numbers_have_at_most_two_decimals() -> None:
     paths = re.findall(r' d="([^"]*)"', render_svg(random_attributes(2), pose_from(POSE)))
     assert paths

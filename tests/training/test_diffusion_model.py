@@ -36,6 +36,7 @@ from kuchipaku_training.diffusion import (  # noqa: E402 - skipped without diffu
     latents,
     networks,
     pipeline,
+    reader,
 )
 from kuchipaku_training.diffusion.__main__ import main  # noqa: E402
 from kuchipaku_training.diffusion.dataset import BustData, DataSpec  # noqa: E402
@@ -63,6 +64,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs, console = work / "runs", Console(quiet=True)
     one = decoder.Trainer(linear, decoder.TrainSettings(1, pictures=1, held_pictures=1), runs)
     one.run(data, data, console)
+    reading = reader.TrainSettings(1, captions=2, held_captions=3)
+    reader.Trainer(reading, runs).run(None, None, console)
     encoded = denoiser.encode_data(data, linear)
     settings = denoiser.TrainSettings(1, pictures=2, held_batches=1)
     denoiser.Trainer(settings, runs).run(encoded, encoded, console)
@@ -124,6 +127,26 @@ def test_a_training_goes_on_where_it_stopped(work: Path, data: BustData, tmp_pat
     resumed = denoiser.Trainer(settings, tmp_path)
     assert resumed.resume()
     assert resumed.train_step(encoded) == pytest.approx(losses[2], rel=1e-4)
+
+
+def test_captions_are_read_before_there_are_pictures(tmp_path: Path) -> None:
+    console = Console(quiet=True)
+    settings = reader.TrainSettings(40, captions=8, held_captions=40, warmup=5, average=0.5)
+    trainer = reader.Trainer(settings, tmp_path)
+    first = float(np.mean([trainer.train_step(None) for _ in range(5)]))
+    score = trainer.run(None, None, console)
+    last = float(np.mean([trainer.train_step(None) for _ in range(5)]))
+    assert last < first - 0.5
+    assert 0 <= score["all required"] <= score["hair_colour"] <= 1
+    fresh = denoiser.Trainer(denoiser.TrainSettings(1), tmp_path)
+    fresh.begin(lambda net: reader.take_over(net, tmp_path))
+    learnt = torch.load(trainer.checkpoint, weights_only=True)["average"]
+    for name, value in fresh.average.text.state_dict().items():
+        assert torch.equal(value, learnt[f"text.{name}"]), name
+    pooled = "pool.k_proj.weight"
+    assert torch.equal(
+        fresh.net.unet.add_embedding.state_dict()[pooled], learnt[f"pooling.{pooled}"]
+    )
 
 
 def test_most_times_are_noisy_ones() -> None:
@@ -194,5 +217,7 @@ def test_what_is_missing_is_told(
 
     assert "train first" in error_of("export")
     assert "render one first" in error_of("classifier")
+    with pytest.raises(FailedPreconditionError, match="train the reader first"):
+        reader.take_over(denoiser.Denoiser(networks.build_tokenizer()), tmp_path)
     monkeypatch.setattr("kuchipaku_training.diffusion.__main__.find_spec", lambda _name: None)
     assert "diffusers is not installed" in error_of("unet")

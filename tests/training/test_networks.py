@@ -15,6 +15,7 @@ from kuchipaku_training.pose.networks import (  # noqa: E402
     FACE_CONFIG,
     ROTATOR_CONFIG,
     FaceNetwork,
+    Refinement,
     RotatorNetwork,
     parameter_count,
     warp,
@@ -30,6 +31,32 @@ def test_an_untrained_face_network_nearly_keeps_the_crop() -> None:
         layers = net(crop, torch.zeros(1, 39))
     assert (layers.picture - crop).abs().mean() < 0.05
     assert layers.alpha.mean() < 0.15
+
+
+def test_colours_lie_on_the_bare_face_and_that_on_the_moved_one() -> None:
+    warped, bare, colour = (torch.full((1, 4, 2, 2), value) for value in (0.2, 0.4, 0.9))
+    cases = {(0.0, 0.0): 0.2, (0.0, 1.0): 0.4, (1.0, 0.0): 0.9, (1.0, 1.0): 0.9, (0.5, 1.0): 0.65}
+    for (alpha, erased), expected in cases.items():
+        masks = torch.tensor([alpha, erased])[None, :, None, None].expand(1, 2, 2, 2)
+        picture, behind = FaceNetwork.lay(warped, bare, masks, colour)
+        torch.testing.assert_close(picture, torch.full((1, 4, 2, 2), expected))
+        torch.testing.assert_close(behind, bare if erased else warped)
+
+
+def test_a_refinement_begins_as_doing_nothing() -> None:
+    torch.manual_seed(0)
+    features = [torch.rand(1, width, size, size) for width, size in ((8, 16), (12, 8), (16, 4))]
+    refinement = Refinement((8, 12, 16)).eval()
+    with torch.inference_mode():
+        same = refinement(features)
+        refinement.last[0].weight.fill_(0.1)
+        changed = refinement(features)
+        features[2] = features[2] + 1.0
+        told = refinement(features)
+    for before, after in zip(features[:2], same[:2], strict=True):
+        assert torch.equal(before, after)
+    assert not torch.equal(changed[0], same[0])
+    assert not torch.equal(told[0], changed[0])  # the finest hears of the coarsest
 
 
 def test_several_poses_share_one_encoding() -> None:

@@ -29,7 +29,7 @@ from kuchipaku_training.pose.train import Trainer, TrainSettings  # noqa: E402
 _SETTINGS = TrainSettings(
     steps=6, characters=1, poses=2, warmup=2, held_every=3, held_characters=1, save_every=3
 )
-_TINY = NetworkConfig(2, (8, 16), (8, 8), (1, 1), 39, 22, pose_width=16)
+_TINY = NetworkConfig(2, (8, 16), (8, 8), (1, 1), 39, pose_width=16, refined=True, masks=2)
 
 
 def tiny_face() -> FaceNetwork:
@@ -37,7 +37,7 @@ def tiny_face() -> FaceNetwork:
 
 
 def tiny_rotator() -> RotatorNetwork:
-    return RotatorNetwork(dataclasses.replace(_TINY, pose_size=6))
+    return RotatorNetwork(dataclasses.replace(_TINY, pose_size=6, refined=False, masks=1))
 
 
 TINY_TASKS = (
@@ -125,6 +125,11 @@ def test_batches_keep_source_and_truth_together(data: PoseData) -> None:
         assert batch.pose.shape == (4, 39)
         edge = (batch.source - batch.target)[..., :8, :].abs().max()
         assert edge < 1e-5
+        # The bare face as well; it lacks the eyes.
+        assert batch.bare is not None
+        bare = (batch.neutral - batch.bare).abs()
+        assert bare[..., :8, :].max() < 1e-5
+        assert bare.amax((1, 2, 3)).min() > 0.2
 
 
 def test_only_the_network_runs_in_half_precision(data: PoseData, tmp_path: Path) -> None:

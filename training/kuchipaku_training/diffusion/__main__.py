@@ -21,6 +21,7 @@ _LATENTS: Final = "latents.npz"
 #: Training -> steps, pictures a step, learning rate.
 _PACE: Final = {
     "decoder": (8000, 8, 1e-3),
+    "reader": (2000, 24, 1e-3),
     "unet": (40_000, 12, 1e-3),
     "classifier": (3000, 24, 2e-3),
 }
@@ -40,7 +41,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         {
             "render": "draw the training and held-out busts, and fit the latents",
             "decoder": "train the decoder, from latents to pictures",
-            "unet": "train the text encoder and the U-Net",
+            "reader": "train the text encoder to read captions",
+            "unet": "train the U-Net, and the text encoder with it",
             "classifier": "train the network that measures obedience",
             "evaluate": "measure on held-out captions and draw sheets",
             "export": "write the diffusers folder and the model card",
@@ -105,12 +107,22 @@ def _decoder(options: argparse.Namespace, console: Console) -> None:
     commands.train(trainer, options.start, *_both(options), console)
 
 
+def _reader(options: argparse.Namespace, console: Console) -> None:
+    from kuchipaku_training.diffusion import reader  # noqa: PLC0415 - needs diffusers
+
+    settings = commands.loop_settings(reader.TrainSettings, options)
+    trainer = reader.Trainer(settings, options.work / "runs")
+    commands.train(trainer, options.start, None, None, console)
+
+
 def _unet(options: argparse.Namespace, console: Console) -> None:
-    from kuchipaku_training.diffusion import denoiser  # noqa: PLC0415 - needs diffusers
+    from kuchipaku_training.diffusion import denoiser, reader  # noqa: PLC0415 - needs diffusers
 
     settings = commands.loop_settings(denoiser.TrainSettings, options)
     linear = LinearLatents.load(options.work / _LATENTS)
     trainer = denoiser.Trainer(settings, options.work / "runs")
+    if not trainer.checkpoint.exists() and options.start is None:
+        trainer.begin(lambda net: reader.take_over(net, trainer.folder))
     train, held = (denoiser.encode_data(data, linear) for data in _both(options))
     commands.train(trainer, options.start, train, held, console)
 
@@ -136,6 +148,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
 _WORK: Final = {
     "render": _render,
     "decoder": _decoder,
+    "reader": _reader,
     "unet": _unet,
     "classifier": _classifier,
     "evaluate": _evaluate,

@@ -41,8 +41,9 @@ pipe("girl, pink hair, twin tails, green eyes, navy sailor uniform, glasses",
 {pictures} busts of this repository's illustrator and their mirror images on a plain background,
 captions with synonyms, gaps, other orders, idle words and the service's template. The latents are
 principal components of patches of 16 x 16 pixels, found in closed form; decoder: {decoder_steps}
-steps of 8 crops, U-Net and text encoder: {unet_steps} steps of 12 pictures; AdamW, bf16, one thread
-of a CPU, averaged weights.{note}
+steps of 8 crops. The text encoder first learns to read: {reader_steps} steps of 24 captions without
+pictures. Then U-Net and text encoder together: {unet_steps} steps of 12 pictures. AdamW, bf16, one
+thread of a CPU, averaged weights.{note}
 Train it again with `python -m kuchipaku_training.diffusion all`.
 
 ## Held-out figures
@@ -121,6 +122,7 @@ def write_card(work: Path, folder: Path, note: str = "") -> None:
         guidance=held["guidance"],
         pictures=held["training_pictures"],
         decoder_steps=export["decoder_steps"],
+        reader_steps=export["reader_steps"],
         unet_steps=export["unet_steps"],
         note=f" {note}" if note else "",
         captions=held["captions"],

@@ -19,9 +19,10 @@ from kuchipaku_training.diffusion.dataset import BustData
 from kuchipaku_training.diffusion.pixels import to_tensor
 from kuchipaku_training.loop import LoopSettings, TrainingLoop
 
-_OUTPUTS: Final = sum(len(values) for values in traits.CHOICES.values()) + len(traits.ACCESSORIES)
 _SHIFT: Final = 6
 _BLOCK: Final = 60
+_ACCESSORIES_WEIGHT: Final = 6.0
+_WORN_WEIGHT: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ClassifierNetwork(nn.Module):
             before = width
         self.body = nn.Sequential(*layers, nn.AvgPool2d(2))
         self.drop = nn.Dropout(0.3)
-        self.head = nn.Linear(before * 16, _OUTPUTS)
+        self.head = nn.Linear(before * 16, traits.OUTPUTS)
 
     def forward(self, picture: Tensor) -> Tensor:
         return self.head(self.drop(self.body(picture).flatten(1)))
@@ -103,7 +104,11 @@ def traits_loss(logits: Tensor, shown: list[Attributes]) -> Tensor:
     worn = torch.from_numpy(np.stack([traits.accessories_of(one) for one in shown]))
     sizes = [len(values) for values in traits.CHOICES.values()]
     *parts, accessories = logits.split([*sizes, len(traits.ACCESSORIES)], 1)
-    loss = nn.functional.binary_cross_entropy_with_logits(accessories, worn) * 4
+    # Each is worn by few: without more weight it takes long until any is seen at all.
+    weight = torch.tensor(_WORN_WEIGHT)
+    loss = _ACCESSORIES_WEIGHT * nn.functional.binary_cross_entropy_with_logits(
+        accessories, worn, pos_weight=weight
+    )
     for column, part in enumerate(parts):
         loss = loss + nn.functional.cross_entropy(part, choices[:, column])
     return loss

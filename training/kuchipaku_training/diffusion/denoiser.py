@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -97,6 +97,11 @@ class Trainer(TrainingLoop[LatentData, float]):
         self.settings = settings
         kept = networks.build_scheduler().alphas_cumprod
         self._alpha, self._sigma = kept.sqrt().float(), (1 - kept).sqrt().float()
+
+    def begin(self, prepare: Callable[[Denoiser], None]) -> None:
+        """Let `prepare` set some of the first weights."""
+        for net in (self.net, self.average):
+            prepare(cast(Denoiser, net))
 
     def loss(self, data: LatentData) -> Tensor:
         return self._batch_loss(self.net, data, (self.settings.seed, self.step))

@@ -37,6 +37,7 @@ def export_model(work: Path, folder: Path, console: Console, note: str = "") -> 
         pipeline.write_folder(trained, draft)
         figures = _checked(draft, before)
         figures |= {
+            "reader_steps": trained.reader_steps,
             "unet_steps": trained.unet_steps,
             "decoder_steps": trained.decoder_steps,
             "vocabulary": len(trained.pipe.tokenizer),

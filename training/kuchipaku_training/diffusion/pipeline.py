@@ -30,6 +30,7 @@ class Trained:
 
     pipe: StableDiffusionPipeline
     decoder_steps: int
+    reader_steps: int
     unet_steps: int
 
 
@@ -38,7 +39,7 @@ def load_trained(work: Path) -> Trained:
 
     Raises FailedPreconditionError if a checkpoint or the latents are missing.
     """
-    decoder, unet = _checkpoint(work, "decoder"), _checkpoint(work, "unet")
+    decoder, reader, unet = (_checkpoint(work, name) for name in ("decoder", "reader", "unet"))
     vae = networks.build_autoencoder(LinearLatents.load(work / "latents.npz"))
     vae.decoder.load_state_dict(decoder["average"])
     tokenizer = networks.build_tokenizer()
@@ -54,7 +55,7 @@ def load_trained(work: Path) -> Trained:
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    return Trained(pipe, int(decoder["step"]), int(unet["step"]))
+    return Trained(pipe, int(decoder["step"]), int(reader["step"]), int(unet["step"]))
 
 
 def _checkpoint(work: Path, name: str) -> dict[str, Any]:

@@ -25,6 +25,9 @@ ACCESSORIES: Final = tuple(map(str, Accessory))
 #: Traits that the requirement names; the others are told besides.
 REQUIRED: Final = ("hair_colour", "hair_style", "eye_colour", "outfit", "accessory")
 
+#: Numbers by which a network tells the traits: logits of all choices, then of all accessories.
+OUTPUTS: Final = sum(len(values) for values in CHOICES.values()) + len(ACCESSORIES)
+
 _READ: Final[dict[str, Callable[[Attributes], str]]] = {
     "hair_colour": lambda shown: shown.hair_colour,
     "hair_style": lambda shown: str(shown.hair_style),

@@ -50,7 +50,8 @@ FACE_MIDDLE = (110, 96)
 class Batch:
     """`c` characters with `p` poses each: neutral (c, 4, s, s); the rest (c * p, ...).
 
-    `focus` (c * p, 1, s, s) is 1 where the mouth is, small and watched by everybody.
+    `focus` (c * p, 1, s, s) is 1 where the mouth is, small and watched by everybody. `bare`
+    (c, 4, s, s) is the neutral picture without eyes, brows and mouth.
     """
 
     neutral: Tensor
@@ -58,6 +59,7 @@ class Batch:
     target: Tensor
     pose: Tensor
     focus: Tensor | None = None
+    bare: Tensor | None = None
 
 
 def to_tensor(pixels: Pixels) -> Tensor:
@@ -187,13 +189,15 @@ def face_batch(  # noqa: PLR0917
     `zoomed` cuts squares of 144 pixels: they cost half as much and hold most of what changes.
     """
     rng = np.random.default_rng((seed, step))
-    # The last picture of each character is the map of the mouth, which moves along.
-    pixels = np.zeros((characters, poses + 2, WINDOW_SIZE, WINDOW_SIZE, 4), np.uint8)
+    # The last pictures of each character are the bare face and the map of the mouth, which move
+    # along.
+    pixels = np.zeros((characters, poses + 3, WINDOW_SIZE, WINDOW_SIZE, 4), np.uint8)
     left, right = MOUTH_COLUMNS.start - WINDOW_LEFT, MOUTH_COLUMNS.stop - WINDOW_LEFT
     pixels[:, -1, MOUTH_ROWS, left:right] = 255
     vectors = np.zeros((characters, poses, POSE_SIZE), np.float32)
     for row, index in enumerate(rng.choice(data.ready, characters)):
         pixels[row, 0] = data["neutral"][index, WINDOW_ROWS, WINDOW_COLUMNS]
+        pixels[row, -2] = data["bare"][index]
         for column, face in enumerate(rng.choice(data.spec.faces, poses, replace=False)):
             if rng.random() < 1 / 16:
                 pixels[row, column + 1] = pixels[row, 0]
@@ -206,8 +210,10 @@ def face_batch(  # noqa: PLR0917
     neutral = _flat(pictures[:, :1])
     source = _flat(pictures[:, :1].expand(-1, poses, -1, -1, -1))
     focus = _flat(pictures[:, -1:, 3:].expand(-1, poses, -1, -1, -1))
-    target = _flat(pictures[:, 1:-1])
-    return Batch(neutral, source, target, changed[..., FACE_POSE].flatten(0, 1), focus)
+    target = _flat(pictures[:, 1:-2])
+    bare = _flat(pictures[:, -2:-1])
+    pose = changed[..., FACE_POSE].flatten(0, 1)
+    return Batch(neutral, source, target, pose, focus, bare)
 
 
 def rotator_batch(  # noqa: PLR0917

@@ -27,10 +27,12 @@ from nothing by this repository, and is what the product runs where no other mod
 - Licence: Apache-2.0, weights and data. Nothing of third parties is in the training data.
 - Canvas: 512 x 512, premultiplied RGBA, sRGB-encoded, 0..1; one upright character facing the
   viewer, the head roughly in rows 64:192, columns 192:320.
-- Stages: `encoder` reads the canvas alone; `face` morphs the face crop (a flow field moves parts
-  such as the irises, a mask and colours repaint lids, brows and mouth); `flow` turns the neutral
-  canvas by a flow field and fills what comes into sight; `compose` lays the change of the face
-  over it. `flow` reads canvas and head slice alone, so a moving mouth costs `face` and `compose`.
+- Stages: `encoder` reads the canvas alone, and finds what lies behind eyes, brows and mouth, such
+  as hair that hangs over them; `face` morphs the face crop (a flow field moves parts such as the
+  irises, a first mask lays that bare face open where they have gone, a second one and colours
+  repaint lids, brows and mouth); `flow` turns the neutral canvas by a flow field and fills what
+  comes into sight; `compose` lays the change of the face over it. `flow` reads canvas and head
+  slice alone, so a moving mouth costs `face` and `compose`.
 
 ## Training
 Data: characters drawn by the illustrator of this repository ({characters} for training, seeds from

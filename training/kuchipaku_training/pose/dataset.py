@@ -3,6 +3,7 @@
 A folder holds, for n characters with k facial and r turned pictures each (all premultiplied RGBA):
 
 - `neutral.npy` (n, 512, 512, 4): the neutral canvas, and `neutral_half.npy` (n, 256, 256, 4);
+- `bare.npy` (n, 256, 256, 4): the face window of the neutral canvas without eyes, brows and mouth;
 - `face.npy` (n, k, 256, 256, 4): the face window of the k facial poses, head straight, and
   `face_half.npy` (n, k, 128, 128, 4);
 - `turned_half.npy` (n, r, 256, 256, 4): picture j shows facial pose j and head pose j;
@@ -70,6 +71,7 @@ class DataSpec:
         arrays: dict[str, tuple[tuple[int, ...], str]] = {
             "neutral": ((n, *canvas), "u1"),
             "neutral_half": ((n, *half), "u1"),
+            "bare": ((n, WINDOW_SIZE, WINDOW_SIZE, 4), "u1"),
             "face": ((n, k, WINDOW_SIZE, WINDOW_SIZE, 4), "u1"),
             "face_half": ((n, k, WINDOW_SIZE // 2, WINDOW_SIZE // 2, 4), "u1"),
             "turned_half": ((n, r, *half), "u1"),
@@ -131,6 +133,8 @@ def render_character(folder: Path, spec: DataSpec, index: int) -> int:
     neutral = premultiply(character.render(np.zeros(POSE_SIZE, np.float32)))
     arrays["neutral"][index] = neutral
     arrays["neutral_half"][index] = halve(neutral)
+    bare = character.render(bare=True)[WINDOW_ROWS, WINDOW_COLUMNS]
+    arrays["bare"][index] = premultiply(bare)
     for j in range(spec.faces):
         pose = np.zeros(POSE_SIZE, np.float32)
         arrays["face_kind"][index, j], pose[FACE_POSE] = sampling.sample_face(rng)

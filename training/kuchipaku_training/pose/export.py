@@ -68,7 +68,8 @@ def build_stages(face: FaceNetwork, rotator: RotatorNetwork) -> list[StageExport
     canvas = torch.rand(2, 4, CANVAS_SIZE, CANVAS_SIZE)
     face_pose, head_pose = torch.rand(2, 39), torch.rand(2, 6)
     encoder = EncoderStage(face, rotator)
-    face_names = [f"face_features_{i}" for i in range(len(face.config.decoder_widths))]
+    levels = range(len(face.config.decoder_widths))
+    face_names = ["bare", *(f"face_features_{i}" for i in levels)]
     head_names = [f"head_features_{i}" for i in range(len(rotator.config.decoder_widths))]
     with torch.no_grad():
         features = list(encoder.eval()(canvas))

@@ -67,3 +67,19 @@ def edge_distance(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     across = (error[..., :, 1:] - error[..., :, :-1]).abs() * weight[..., :, 1:]
     down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
     return across.mean() + down.mean()
+
+
+def energy_distance(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted L1 distance of the pictures' local gradient energies.
+
+    Energies are means over squares of 7 pixels, so that a line counts as drawn although it is a
+    pixel away: where it cannot be known exactly, L1 alone draws it pale, or not at all.
+    """
+    local = (_local_energy(first) - _local_energy(second)).abs()
+    return (local * weight).mean()
+
+
+def _local_energy(picture: Tensor) -> Tensor:
+    across = functional.pad((picture[..., :, 1:] - picture[..., :, :-1]).abs(), (0, 1, 0, 0))
+    down = functional.pad((picture[..., 1:, :] - picture[..., :-1, :]).abs(), (0, 0, 0, 1))
+    return functional.avg_pool2d((across + down).mean(1, keepdim=True), 7, 1, padding=3)

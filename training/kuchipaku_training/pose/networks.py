@@ -20,6 +20,9 @@ from kuchipaku_training.pose.layout import FACE_POSE_SIZE, HEAD_POSE_SIZE
 
 Features = list[Tensor]
 
+#: Masks begin as sigmoid(-2): hardly anything is painted.
+_SHUT = 2.0
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -27,7 +30,9 @@ class NetworkConfig:
 
     `encoder_widths` and `decoder_widths` have one entry per level; `convolutions` tells how many
     3 x 3 convolutions the decoder runs at each level. `unshuffle` is the factor between the input
-    and the finest level.
+    and the finest level. A `refined` encoder brings what it sees at coarse levels back to the fine
+    ones: a decoder then knows which fine line is hair and which is a lash. It costs once per
+    character. `masks` tells how many masks the decoder draws beside the colours.
     """
 
     unshuffle: int
@@ -35,8 +40,14 @@ class NetworkConfig:
     decoder_widths: tuple[int, ...]
     convolutions: tuple[int, ...]
     pose_size: int
-    outputs: int
     pose_width: int = 96
+    refined: bool = False
+    masks: int = 1
+
+    @property
+    def outputs(self) -> int:
+        """Maps that the decoder puts out: a flow, and masks and RGBA for each of 2 x 2 pixels."""
+        return 2 + 4 * (self.masks + 4)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as plain JSON types."""
@@ -49,7 +60,8 @@ FACE_CONFIG = NetworkConfig(
     decoder_widths=(32, 48, 64, 96),
     convolutions=(1, 1, 2, 2),
     pose_size=FACE_POSE_SIZE,
-    outputs=2 + 5 * 4,
+    refined=True,
+    masks=2,
 )
 ROTATOR_CONFIG = NetworkConfig(
     unshuffle=2,
@@ -57,7 +69,6 @@ ROTATOR_CONFIG = NetworkConfig(
     decoder_widths=(16, 32, 48, 64, 96),
     convolutions=(1, 2, 2, 2, 2),
     pose_size=HEAD_POSE_SIZE,
-    outputs=2 + 5 * 4,
 )
 
 
@@ -80,6 +91,35 @@ class Residual(nn.Module):
         return functional.relu(x + self.second(functional.relu(self.first(x))))
 
 
+class Refinement(nn.Module):
+    """Feature maps, fine to coarse -> the same, each told of the coarser ones.
+
+    It begins as doing nothing, so that it can be added to a trained network.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(coarse, fine, 2, 2, bias=False) for fine, coarse in pairwise(widths)
+        )
+        self.blocks = nn.ModuleList(Residual(width) for width in widths)
+        self.last = nn.ModuleList(nn.Conv2d(width, width, 1) for width in widths)
+        for last in self.last:
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, features: Features) -> Features:
+        refined: Features = []
+        above: Tensor | None = None
+        for level in reversed(range(len(features))):
+            x = features[level]
+            if above is not None:
+                x = x + self.up[level](above)
+            above = self.blocks[level](x)
+            refined.append(features[level] + self.last[level](above))
+        return refined[::-1]
+
+
 class Encoder(nn.Module):
     """Picture -> one feature map per level, already projected to the decoder's widths."""
 
@@ -94,6 +134,7 @@ class Encoder(nn.Module):
             nn.Conv2d(width, skip, 1)
             for width, skip in zip(widths, config.decoder_widths, strict=True)
         )
+        self.refine = Refinement(config.decoder_widths) if config.refined else None
 
     def forward(self, picture: Tensor) -> Features:
         x = functional.pixel_unshuffle(picture * 2.0 - 1.0, self.unshuffle)
@@ -103,7 +144,7 @@ class Encoder(nn.Module):
         for down, block, project in zip(self.down, self.blocks, self.project[1:], strict=True):
             x = block(functional.relu(down(x)))
             features.append(project(x))
-        return features
+        return features if self.refine is None else self.refine(features)
 
 
 class PoseLayer(nn.Module):
@@ -185,14 +226,39 @@ def enlarge(x: Tensor, factor: int) -> Tensor:
     )
 
 
+class Eraser(nn.Module):
+    """What lies behind eyes, brows and mouth of a face, hair that hangs over them included.
+
+    It is found once per character; where lids close and brows move, it is what comes to sight.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.block = Residual(width)
+        self.head = nn.Conv2d(width, 5 * 4, 3, 1, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, feature: Tensor, crop: Tensor) -> Tensor:
+        """Return `crop` (n, 4, s, s) without the features; `feature` is at half its size."""
+        raw = self.head(self.block(feature)).float().contiguous()
+        layers = functional.pixel_shuffle(raw, 2)
+        mask, colour = torch.sigmoid(layers[:, :1] - _SHUT), torch.sigmoid(layers[:, 1:])
+        return crop + (colour - crop) * mask
+
+
 @dataclass
 class Layers:
-    """What a network predicts: `picture = warped * (1 - alpha) + alpha * colour`."""
+    """What a network predicts: `picture = behind * (1 - alpha) + alpha * colour`, where `behind` is
+    `warped`, with the face `bare` where `erased` says that its features have gone."""
 
     picture: Tensor
     warped: Tensor
+    behind: Tensor
     alpha: Tensor
     colour: Tensor
+    bare: Tensor | None = None
+    erased: Tensor | None = None
 
 
 class _PosedNetwork(nn.Module):
@@ -204,35 +270,43 @@ class _PosedNetwork(nn.Module):
         self.decoder = Decoder(config)
 
     def maps(self, features: Features, pose: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return flow (n, 2, h, w) at the finest level, alpha and colour (n, 1 and 4, 2h, 2w)."""
+        """Return flow (n, 2, h, w) at the finest level; masks and colour, both (n, *, 2h, 2w)."""
         raw = self.decoder(features, pose).float().contiguous()
         flow = raw[:, :2] * self.flow_gain
         layers = functional.pixel_shuffle(raw[:, 2:], 2)
+        masks = self.config.masks
         # The bias starts training from "keep the picture".
-        return flow, torch.sigmoid(layers[:, :1] - 2.0), torch.sigmoid(layers[:, 1:])
+        return flow, torch.sigmoid(layers[:, :masks] - _SHUT), torch.sigmoid(layers[:, masks:])
 
 
 class FaceNetwork(_PosedNetwork):
-    """Morphs the face crop: moves parts by a flow field and repaints what changes its look.
+    """Morphs the face crop: moves parts by a flow field, lays the face bare where they have gone,
+    and repaints what changes its look.
 
-    The flow keeps moved irises crisp; lids, brows and mouth are mostly repainted.
-    Input: crop (n, 4, 192, 192) and pose[0:39] (n, 39).
+    The flow keeps moved irises crisp, the bare face the hair over closing lids; lids, brows and
+    mouth are mostly repainted. Input: crop (n, 4, 192, 192) and pose[0:39] (n, 39).
     """
 
     def __init__(self, config: NetworkConfig = FACE_CONFIG) -> None:
         super().__init__(config, flow_gain=0.1)
+        self.eraser = Eraser(config.decoder_widths[0])
 
     def forward(self, crop: Tensor, pose: Tensor) -> Layers:
         """Return the morphed crops; `pose` may hold several poses per crop, in crop order."""
         repeats = pose.shape[0] // crop.shape[0]
-        features = [repeat(feature, repeats) for feature in self.encoder(crop)]
-        return self.compose(repeat(crop, repeats), features, pose)
+        features = self.encoder(crop)
+        bare = self.eraser(features[0], crop)
+        repeated = [repeat(feature, repeats) for feature in features]
+        flow, masks, colour = self.maps(repeated, pose)
+        warped = warp(repeat(crop, repeats), enlarge(flow, 2))
+        picture, behind = self.lay(warped, repeat(bare, repeats), masks, colour)
+        return Layers(picture, warped, behind, masks[:, :1], colour, bare, masks[:, 1:])
 
-    def compose(self, crop: Tensor, features: Features, pose: Tensor) -> Layers:
-        """Morph `crop`, whose encoded features are given."""
-        flow, alpha, colour = self.maps(features, pose)
-        warped = warp(crop, enlarge(flow, 2))
-        return Layers(warped + (colour - warped) * alpha, warped, alpha, colour)
+    @staticmethod
+    def lay(warped: Tensor, bare: Tensor, masks: Tensor, colour: Tensor) -> tuple[Tensor, Tensor]:
+        """Lay the parts over each other. Returns the picture, and what is behind the colours."""
+        behind = warped + (bare - warped) * masks[:, 1:]
+        return behind + (colour - behind) * masks[:, :1], behind
 
 
 class RotatorNetwork(_PosedNetwork):
@@ -256,7 +330,7 @@ class RotatorNetwork(_PosedNetwork):
         else:
             flow, alpha, fill = self.full_size(flow, alpha, colour)
         warped = warp(picture, flow)
-        return Layers(warped * (1.0 - alpha) + fill, warped, alpha, colour)
+        return Layers(warped * (1.0 - alpha) + fill, warped, warped, alpha, colour)
 
     def full_size(
         self, flow: Tensor, alpha: Tensor, colour: Tensor

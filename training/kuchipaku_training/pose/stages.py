@@ -51,31 +51,36 @@ def _grid(line: Tensor, flow: Tensor) -> Tensor:
 
 
 class EncoderStage(nn.Module):
-    """Canvas (n, 4, 512, 512) -> the feature maps of both networks."""
+    """Canvas (n, 4, 512, 512) -> the bare face (n, 4, 192, 192), the feature maps of both
+    networks."""
 
     def __init__(self, face: FaceNetwork, rotator: RotatorNetwork) -> None:
         super().__init__()
         self.face = face.encoder
+        self.eraser = face.eraser
         self.rotator = rotator.encoder
 
     def forward(self, canvas: Tensor) -> tuple[Tensor, ...]:
-        face = self.face(canvas[:, :, FACE_ROWS, FACE_COLUMNS])
-        return (*face, *self.rotator(functional.avg_pool2d(canvas, 2)))
+        crop = canvas[:, :, FACE_ROWS, FACE_COLUMNS]
+        face = self.face(crop)
+        bare = self.eraser(face[0], crop)
+        return (bare, *face, *self.rotator(functional.avg_pool2d(canvas, 2)))
 
 
 class FaceStage(nn.Module):
-    """Canvas, facial pose (n, 39) and face features -> morphed crop (n, 4, 192, 192)."""
+    """Canvas, facial pose (n, 39), bare face and face features -> morphed crop
+    (n, 4, 192, 192)."""
 
     def __init__(self, face: FaceNetwork) -> None:
         super().__init__()
         self.face = face
         self.register_buffer("line", _line(FACE_SIZE), persistent=False)
 
-    def forward(self, canvas: Tensor, pose: Tensor, *features: Tensor) -> Tensor:
-        flow, alpha, colour = self.face.maps(list(features), pose)
+    def forward(self, canvas: Tensor, pose: Tensor, bare: Tensor, *features: Tensor) -> Tensor:
+        flow, masks, colour = self.face.maps(list(features), pose)
         crop = canvas[:, :, FACE_ROWS, FACE_COLUMNS]
         warped = sample(crop, _grid(self.line, enlarge(flow, 2)))
-        return warped + (colour - warped) * alpha
+        return self.face.lay(warped, bare, masks, colour)[0]
 
 
 class FlowStage(nn.Module):
@@ -125,7 +130,7 @@ def render_frame(
     """Run all stages in torch: canvas (1, 4, 512, 512), pose (n, 45) -> frames (n, 4, 512, 512)."""
     frames = canvas.expand(pose.shape[0], -1, -1, -1)
     features = EncoderStage(face, rotator)(frames)
-    count = len(face.config.decoder_widths)
+    count = 1 + len(face.config.decoder_widths)
     morphed = FaceStage(face)(frames, pose[:, :39], *features[:count])
     turned = FlowStage(rotator)(frames, pose[:, 39:], *features[count:])
     window = ComposeStage()(frames, morphed, *turned)

@@ -24,10 +24,12 @@ from kuchipaku_training.pose.layout import (
     WINDOW_MARGIN,
     WINDOW_ROWS,
 )
-from kuchipaku_training.pose.networks import FaceNetwork, Layers, RotatorNetwork
+from kuchipaku_training.pose.networks import FaceNetwork, Layers, RotatorNetwork, repeat
 
 #: Where the warped picture is off by more than this, the colours have to help.
 _MISSED_LEVEL = 0.05
+#: Pixels that differ by less are the same.
+_SAME_LEVEL = 0.02
 #: Share of changed pixels above which no boost is needed.
 _LARGE_CHANGE = 0.1
 _CROP = slice(WINDOW_MARGIN, WINDOW_MARGIN + FACE_SIZE)
@@ -36,13 +38,17 @@ _CROP = slice(WINDOW_MARGIN, WINDOW_MARGIN + FACE_SIZE)
 @dataclass(frozen=True)
 class LossWeights:
     """Weights of the loss terms; `changed` is the extra weight of pixels that change,
-    `focus` that of the mouth among them."""
+    `focus` that of the mouth among them, `bare` that of the bare face, `shown` that of the masks
+    where it comes to sight, `energy` that of lines that are too pale."""
 
     changed: float
     edge: float
     warped: float
     colour: float
     focus: float = 2.0
+    bare: float = 1.0
+    shown: float = 1.5
+    energy: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,9 @@ class Task:
         """Return the training loss, a scalar.
 
         L1 weighted by change, the same of the edges (blur is what L1 alone settles for) and of the
-        warped layer alone (the flow shall do what it can). Where warping is not enough, the
-        painted colours are compared too: otherwise the mask learns to hide them before they
-        are any good, and they never get better.
+        warped layer alone (the flow shall do what it can). Where what is behind them is not
+        enough, the painted colours are compared too: otherwise the mask learns to hide them before
+        they are any good, and they never get better.
         """
         changed = metrics.changed_mask(batch.source, batch.target)
         # A small change, such as a mouth alone, would drown among moving eyes and brows.
@@ -74,10 +80,37 @@ class Task:
         picture, warped = layers.picture.float(), layers.warped.float()
         loss = ((picture - batch.target).abs() * weight).mean()
         loss = loss + self.weights.edge * metrics.edge_distance(picture, batch.target, weight)
+        if self.weights.energy:
+            distance = metrics.energy_distance(picture, batch.target, weight)
+            loss = loss + self.weights.energy * distance
         loss = loss + self.weights.warped * ((warped - batch.target).abs() * weight).mean()
-        missed = (warped.detach() - batch.target).abs().amax(1, keepdim=True) > _MISSED_LEVEL
-        painted = (layers.colour.float() - batch.target).abs() * missed * boost
-        return loss + self.weights.colour * painted.mean()
+        missed = (layers.behind.detach() - batch.target).abs().amax(1, keepdim=True)
+        painted = (layers.colour.float() - batch.target).abs() * (missed > _MISSED_LEVEL) * boost
+        loss = loss + self.weights.colour * painted.mean()
+        if batch.bare is None:
+            return loss
+        bare_face = _given(layers.bare)
+        loss = loss + self.weights.bare * self._bare_loss(bare_face, batch.neutral, batch.bare)
+        return loss + self.weights.shown * _shown_loss(layers, batch, changed)
+
+    def _bare_loss(self, bare: Tensor, neutral: Tensor, truth: Tensor) -> Tensor:
+        """L1 and edges of the bare face, weighted where there were features."""
+        weight = 1.0 + self.weights.changed * metrics.changed_mask(neutral, truth)
+        loss = ((bare - truth).abs() * weight).mean()
+        return loss + self.weights.edge * metrics.edge_distance(bare, truth, weight)
+
+
+def _shown_loss(layers: Layers, batch: Batch, changed: Tensor) -> Tensor:
+    """Where a pose shows what was behind a feature, the masks shall show the bare face: painted
+    colours would do nearly as well there, and leave smudges."""
+    bare = repeat(_given(batch.bare), len(batch.target) // len(batch.neutral))
+    shown = changed * ((batch.target - bare).abs().amax(1, keepdim=True) < _SAME_LEVEL)
+    return ((1.0 - _given(layers.erased) + layers.alpha) * shown).mean()
+
+
+def _given(tensor: Tensor | None) -> Tensor:
+    assert tensor is not None  # noqa: S101
+    return tensor
 
 
 def held_faces(data: PoseData, character: int) -> Batch:
@@ -116,7 +149,7 @@ FACE_TASK = Task(
     face_batch,
     held_faces,
     _morph,
-    LossWeights(changed=5.0, edge=0.5, warped=0.05, colour=3.0),
+    LossWeights(changed=5.0, edge=0.8, warped=0.05, colour=3.0, energy=1.0),
 )
 ROTATOR_TASK = Task(
     "rotator",

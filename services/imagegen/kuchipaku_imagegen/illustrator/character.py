@@ -46,8 +46,9 @@ class Character:
         self._head = self._draw_head()
         self._over_features = self._draw_over_features()
 
-    def svg(self, pose: ArrayLike | None = None) -> str:
-        """The picture as an SVG document of 512 x 512 user units.
+    def svg(self, pose: ArrayLike | None = None, *, bare: bool = False) -> str:
+        """The picture as an SVG document of 512 x 512 user units; `bare` without eyes, brows and
+        mouth: what lies behind them.
 
         pose: 45 values in the order of `kuchipaku_animation.poses.PARAMETER_NAMES`; None is the
         neutral pose. Values outside their ranges are clipped. Raises ValueError for a wrong shape
@@ -55,14 +56,10 @@ class Character:
         """
         posed = Pose(pose)
         rig = Rig(posed)
-        layers = (
-            self._back,
-            self._clothes,
-            self._head,
-            self._draw_features(posed),
-            self._over_features,
-            self._draw_brows(posed),
-        )
+        layers = [self._back, self._clothes, self._head, self._over_features]
+        if not bare:
+            layers.insert(-1, self._draw_features(posed))
+            layers.append(self._draw_brows(posed))
         body = "".join(layer.svg(rig) for layer in layers)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{CANVAS}" height="{CANVAS}"'
@@ -70,10 +67,12 @@ class Character:
             f"{body}</g></svg>"
         )
 
-    def render(self, pose: ArrayLike | None = None, size: int = CANVAS) -> NDArray[np.uint8]:
+    def render(
+        self, pose: ArrayLike | None = None, size: int = CANVAS, *, bare: bool = False
+    ) -> NDArray[np.uint8]:
         """RGBA picture (size, size, 4), uint8, straight alpha, transparent background."""
         png = resvg_py.svg_to_bytes(
-            svg_string=self.svg(pose), width=size, height=size, skip_system_fonts=True
+            svg_string=self.svg(pose, bare=bare), width=size, height=size, skip_system_fonts=True
         )
         with Image.open(io.BytesIO(png)) as picture:
             return np.array(picture.convert("RGBA"), np.uint8)
