@@ -23,7 +23,9 @@ _CROP: Final = 8
 
 @dataclass(frozen=True)
 class TrainSettings(LoopSettings):
-    """As of `LoopSettings`; `pictures` crops of 128 pixels a step.
+    """As of `LoopSettings`; `pictures` crops of 128 pixels a step, or a quarter as many whole
+    pictures in `whole_share` of the steps: what the decoder counts from the edges has to reach
+    the middle.
 
     Half of the latents are made noisy, up to a standard deviation of `noise`, as those that a
     denoiser leaves are.
@@ -31,6 +33,7 @@ class TrainSettings(LoopSettings):
 
     average: float = 0.998
     pictures: int = 8
+    whole_share: float = 0.5
     noise: float = 0.2
     held_pictures: int = 24
 
@@ -56,9 +59,11 @@ class Trainer(TrainingLoop[BustData, DecoderScore]):
     def loss(self, data: BustData) -> Tensor:
         settings = self.settings
         rng = np.random.default_rng((settings.seed, self.step))
-        crops = np.stack([_crop(data, rng) for _ in range(settings.pictures)])
+        whole = rng.random() < settings.whole_share
+        count = max(1, settings.pictures // 4) if whole else settings.pictures
+        crops = np.stack([_crop(data, rng, whole=whole) for _ in range(count)])
         latents = torch.from_numpy(self.linear.encode(crops))
-        level = np.maximum(rng.uniform(-1, 1, settings.pictures), 0).astype(np.float32)
+        level = np.maximum(rng.uniform(-1, 1, count), 0).astype(np.float32)
         spread = torch.from_numpy(level)[:, None, None, None] * settings.noise
         latents += spread * torch.from_numpy(rng.standard_normal(latents.shape, np.float32))
         with self.precision():
@@ -80,12 +85,12 @@ class Trainer(TrainingLoop[BustData, DecoderScore]):
         return f"PSNR {score.decoded:.2f} dB (linear {score.linear:.2f})"
 
 
-def _crop(data: BustData, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A crop (128, 128, 3), at whole patches, mostly of the middle columns, at times mirrored."""
+def _crop(data: BustData, rng: np.random.Generator, *, whole: bool) -> NDArray[np.uint8]:
+    """A picture, or a crop (128, 128, 3) at whole patches, mostly of the middle columns; at times
+    mirrored."""
     index = int(data.ready[rng.integers(len(data.ready))])
-    row = int(rng.integers(9)) * PATCH
-    column = int(rng.binomial(8, 0.5)) * PATCH
-    side = _CROP * PATCH
-    whole = data.colours(np.array([index]))[0]
-    part = whole[row : row + side, column : column + side]
+    part = data.colours(np.array([index]))[0]
+    if not whole:
+        row, column = int(rng.integers(9)) * PATCH, int(rng.binomial(8, 0.5)) * PATCH
+        part = part[row : row + _CROP * PATCH, column : column + _CROP * PATCH]
     return part[:, ::-1] if rng.random() < 0.5 else part

@@ -149,7 +149,7 @@ FACE_TASK = Task(
     face_batch,
     held_faces,
     _morph,
-    LossWeights(changed=5.0, edge=0.8, warped=0.05, colour=3.0, energy=1.0),
+    LossWeights(changed=5.0, edge=0.8, warped=0.05, colour=3.0, energy=3.0),
 )
 ROTATOR_TASK = Task(
     "rotator",
