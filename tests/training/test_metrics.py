@@ -6,10 +6,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training tests need torch (install training)")
 
+from torch import Tensor  # noqa: E402
+
 from kuchipaku_training.pose import metrics  # noqa: E402
 
 
-def _line(column: int, level: float = 1.0) -> torch.Tensor:
+def _line(column: int, level: float = 1.0) -> Tensor:
     picture = torch.zeros(1, 4, 32, 32)
     picture[..., column] = level
     return picture
@@ -18,7 +20,7 @@ def _line(column: int, level: float = 1.0) -> torch.Tensor:
 def test_energy_forgives_a_line_that_is_a_pixel_away_but_not_a_pale_one() -> None:
     weight = torch.ones(1, 1, 32, 32)
 
-    def away(other: torch.Tensor) -> float:
+    def away(other: Tensor) -> float:
         return float(metrics.energy_distance(other, _line(16), weight))
 
     assert away(_line(16)) == 0
