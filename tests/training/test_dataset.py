@@ -58,6 +58,20 @@ def test_a_folder_without_a_set_is_refused(tmp_path: Path) -> None:
         dataset.open_data(tmp_path)
 
 
+@pytest.mark.parametrize("change", ["missing", "another form"])
+def test_a_set_of_another_version_is_refused(tmp_path: Path, change: str) -> None:
+    spec = DataSpec(first_seed=1, characters=1, faces=1, turns=1)
+    drawn.create(tmp_path, spec)
+    if change == "missing":
+        (tmp_path / "bare.npy").unlink()
+    else:
+        np.save(tmp_path / "bare.npy", np.zeros((1, 8, 8, 4), np.uint8))
+    for use in (lambda: drawn.create(tmp_path, spec), lambda: dataset.open_data(tmp_path)):
+        with pytest.raises(FailedPreconditionError, match="another version") as caught:
+            use()
+        assert caught.value.reason == "DATA_SPEC_DIFFERS"
+
+
 def test_a_set_without_a_finished_character_is_refused(tmp_path: Path) -> None:
     drawn.create(tmp_path, DataSpec(first_seed=1, characters=1, faces=1, turns=1))
     with pytest.raises(FailedPreconditionError, match="no finished character"):

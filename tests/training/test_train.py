@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="training tests need torch (install 
 from rich.console import Console  # noqa: E402
 from torch import nn  # noqa: E402
 
+from kuchipaku_contract.errors import FailedPreconditionError  # noqa: E402
 from kuchipaku_training.loop import learning_rate  # noqa: E402
 from kuchipaku_training.pose.batches import Batch, face_batch, rotator_batch  # noqa: E402
 from kuchipaku_training.pose.dataset import PoseData  # noqa: E402
@@ -97,6 +98,20 @@ def test_a_training_can_start_from_the_weights_of_another(data: PoseData, tmp_pa
     assert second.step == 0
     for name, value in first.average.state_dict().items():
         assert torch.equal(value, second.net.state_dict()[name])
+
+
+def test_a_checkpoint_of_another_network_is_told(tmp_path: Path) -> None:
+    face, rotator = (Trainer(task, _SETTINGS, tmp_path) for task in TINY_TASKS)
+    face.save()
+    face.checkpoint.replace(rotator.checkpoint)
+    for use in (rotator.resume, lambda: rotator.start_from(rotator.checkpoint)):
+        with pytest.raises(FailedPreconditionError) as caught:
+            use()
+        assert caught.value.reason == "CHECKPOINT_DIFFERS"
+        assert str(rotator.checkpoint) in caught.value.message
+    with pytest.raises(FailedPreconditionError) as caught:
+        face.start_from(tmp_path / "nothing.pt")
+    assert caught.value.reason == "CHECKPOINT_MISSING"
 
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:

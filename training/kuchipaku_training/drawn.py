@@ -31,7 +31,7 @@ SpecT = TypeVar("SpecT", bound=Spec)
 def create(folder: Path, spec: Spec) -> None:
     """Make the arrays of `spec` in `folder`, or check that they are there already.
 
-    Raises FailedPreconditionError if the folder holds a set of another spec.
+    Raises FailedPreconditionError if the folder holds a set of another spec or version.
     """
     folder.mkdir(parents=True, exist_ok=True)
     description = folder / "spec.json"
@@ -44,10 +44,25 @@ def create(folder: Path, spec: Spec) -> None:
                 reason="DATA_SPEC_DIFFERS",
                 field="data",
             )
+        check_arrays(folder, spec)
         return
     for name, (shape, dtype) in spec.arrays().items():
         np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.dtype(dtype), shape)
     description.write_text(json.dumps(wanted, indent=2), "utf-8")
+
+
+def check_arrays(folder: Path, spec: Spec) -> None:
+    """Raise FailedPreconditionError unless `folder` has the arrays that `spec` now stands for."""
+    for name, (shape, dtype) in spec.arrays().items():
+        path = folder / f"{name}.npy"
+        found = np.load(path, mmap_mode="r") if path.exists() else None
+        if found is None or (found.shape, found.dtype) != (shape, np.dtype(dtype)):
+            raise FailedPreconditionError(
+                f"{folder} was drawn by another version ({name}.npy is missing or of another "
+                "form); give another folder or remove it",
+                reason="DATA_SPEC_DIFFERS",
+                field="data",
+            )
 
 
 def missing_count(folder: Path) -> int:

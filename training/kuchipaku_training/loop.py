@@ -20,6 +20,8 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from kuchipaku_training.checkpoints import put_averaged, put_weights, read_checkpoint
+
 Data = TypeVar("Data")
 Score = TypeVar("Score")
 
@@ -107,22 +109,27 @@ class TrainingLoop(ABC, Generic[Data, Score]):
         partial.replace(self.checkpoint)
 
     def resume(self) -> bool:
-        """Continue from the checkpoint if there is one. Returns whether there was."""
+        """Continue from the checkpoint if there is one. Returns whether there was.
+
+        Raises FailedPreconditionError if it is of another network.
+        """
         if not self.checkpoint.exists():
             return False
-        state = torch.load(self.checkpoint, weights_only=True)
-        self.net.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
+        state = read_checkpoint(self.checkpoint)
+        put_weights(self.net, state["network"], self.checkpoint)
+        put_weights(self.average, state["average"], self.checkpoint)
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = int(state["step"])
         self.elapsed_s = float(state["elapsed_s"])
         return True
 
     def start_from(self, checkpoint: Path) -> None:
-        """Take the averaged weights of another training; step and optimiser start afresh."""
-        state = torch.load(checkpoint, weights_only=True)
-        self.net.load_state_dict(state["average"])
-        self.average.load_state_dict(state["average"])
+        """Take the averaged weights of another training; step and optimiser start afresh.
+
+        Raises FailedPreconditionError if there is none, or if it is of another network.
+        """
+        put_averaged(self.net, checkpoint)
+        put_averaged(self.average, checkpoint)
 
     def precision(self) -> AbstractContextManager[object]:
         """Return what the network runs in; pictures and losses stay float32 outside of it."""

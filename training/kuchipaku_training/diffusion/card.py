@@ -41,9 +41,8 @@ pipe("girl, pink hair, twin tails, green eyes, navy sailor uniform, glasses",
 {pictures} busts of this repository's illustrator and their mirror images on a plain background,
 captions with synonyms, gaps, other orders, idle words and the service's template. The latents are
 principal components of patches of 16 x 16 pixels, found in closed form; decoder: {decoder_steps}
-steps of 8 crops. The text encoder first learns to read: {reader_steps} steps of 24 captions without
-pictures. Then U-Net and text encoder together: {unet_steps} steps of 12 pictures. AdamW, bf16, one
-thread of a CPU, averaged weights.{note}
+steps of 8 crops. {reading}U-Net and text encoder together: {unet_steps} steps of 12 pictures.
+AdamW, bf16, one thread of a CPU, averaged weights.{note}
 Train it again with `python -m kuchipaku_training.diffusion all`.
 
 ## Held-out figures
@@ -99,6 +98,11 @@ def _rows(held: dict[str, Any]) -> str:
     )
 
 
+_READING: Final = (
+    "The text encoder first learns to read: {steps} steps of 24 captions without pictures. Then\n"
+)
+
+
 def verdict(agreement: dict[str, float]) -> str:
     """Which of the required traits the model obeys often enough, in words."""
     short = [name.replace("_", " ") for name in REQUIRED if agreement[name] < _WANTED]
@@ -112,6 +116,7 @@ def write_card(work: Path, folder: Path, note: str = "") -> None:
     reports = work / "reports"
     held, export = _read(reports / "held_out.json"), _read(reports / "export.json")
     copies, fitted = held["copies"], held["fitted"]
+    read = export["reader_steps"]
     text = _TEXT.format(
         vocabulary=export["vocabulary"],
         text=export["text_parameters"] / 1e6,
@@ -122,7 +127,7 @@ def write_card(work: Path, folder: Path, note: str = "") -> None:
         guidance=held["guidance"],
         pictures=held["training_pictures"],
         decoder_steps=export["decoder_steps"],
-        reader_steps=export["reader_steps"],
+        reading=_READING.format(steps=read) if read else "",
         unet_steps=export["unet_steps"],
         note=f" {note}" if note else "",
         captions=held["captions"],

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kuchipaku_contract.errors import FailedPreconditionError
 from kuchipaku_imagegen.illustrator import Attributes
+from kuchipaku_training.checkpoints import put_averaged
 from kuchipaku_training.diffusion import traits
 from kuchipaku_training.diffusion.dataset import BustData
 from kuchipaku_training.diffusion.pixels import to_tensor
@@ -136,11 +136,6 @@ def classify(net: nn.Module, pictures: NDArray[np.uint8]) -> NDArray[np.float32]
 
 def load_classifier(work: Path) -> ClassifierNetwork:
     """The trained network. Raises FailedPreconditionError if there is no checkpoint."""
-    checkpoint = work / "runs" / "classifier.pt"
-    if not checkpoint.exists():
-        raise FailedPreconditionError(
-            f"{checkpoint} is missing; train first", reason="CHECKPOINT_MISSING", field="work"
-        )
     net = ClassifierNetwork()
-    net.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
+    put_averaged(net, work / "runs" / "classifier.pt")
     return net.eval()

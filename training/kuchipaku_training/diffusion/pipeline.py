@@ -12,8 +12,8 @@ import torch
 from diffusers import AutoPipelineForText2Image, StableDiffusionPipeline
 from numpy.typing import NDArray
 
-from kuchipaku_contract.errors import FailedPreconditionError
 from kuchipaku_imagegen.backends.diffusers_folder import DEFAULTS_FILE
+from kuchipaku_training.checkpoints import put_averaged, put_weights, read_checkpoint
 from kuchipaku_training.diffusion import networks
 from kuchipaku_training.diffusion.denoiser import Denoiser
 from kuchipaku_training.diffusion.latents import LinearLatents
@@ -39,12 +39,16 @@ def load_trained(work: Path) -> Trained:
 
     Raises FailedPreconditionError if a checkpoint or the latents are missing.
     """
-    decoder, reader, unet = (_checkpoint(work, name) for name in ("decoder", "reader", "unet"))
+    runs = work / "runs"
+    decoder = read_checkpoint(runs / "decoder.pt")
     vae = networks.build_autoencoder(LinearLatents.load(work / "latents.npz"))
-    vae.decoder.load_state_dict(decoder["average"])
+    put_weights(vae.decoder, decoder["average"], runs / "decoder.pt")
     tokenizer = networks.build_tokenizer()
     denoiser = Denoiser(tokenizer)
-    denoiser.load_state_dict(unet["average"])
+    unet = put_averaged(denoiser, runs / "unet.pt")
+    # A training that started from other weights needs no reader.
+    reader = runs / "reader.pt"
+    reader_steps = int(read_checkpoint(reader)["step"]) if reader.exists() else 0
     pipe = StableDiffusionPipeline(
         vae=vae.eval(),
         text_encoder=denoiser.text.eval(),
@@ -55,17 +59,7 @@ def load_trained(work: Path) -> Trained:
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    return Trained(pipe, int(decoder["step"]), int(reader["step"]), int(unet["step"]))
-
-
-def _checkpoint(work: Path, name: str) -> dict[str, Any]:
-    path = work / "runs" / f"{name}.pt"
-    if not path.exists():
-        raise FailedPreconditionError(
-            f"{path} is missing; train first", reason="CHECKPOINT_MISSING", field="work"
-        )
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    return state
+    return Trained(pipe, int(decoder["step"]), reader_steps, int(unet["step"]))
 
 
 def write_folder(trained: Trained, folder: Path) -> None:

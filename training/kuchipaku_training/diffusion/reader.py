@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kuchipaku_contract.errors import FailedPreconditionError
 from kuchipaku_imagegen.illustrator import Attributes
+from kuchipaku_training.checkpoints import put_averaged
 from kuchipaku_training.diffusion import networks, traits
 from kuchipaku_training.diffusion.captions import full_caption, training_caption
 from kuchipaku_training.diffusion.classifier import traits_loss
@@ -99,14 +99,7 @@ def take_over(denoiser: Denoiser, runs: Path) -> None:
 
     Raises FailedPreconditionError if it has not been trained.
     """
-    checkpoint = runs / f"{NAME}.pt"
-    if not checkpoint.exists():
-        raise FailedPreconditionError(
-            f"{checkpoint} is missing; train the reader first",
-            reason="CHECKPOINT_MISSING",
-            field="work",
-        )
     reader = ReaderNetwork()
-    reader.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
+    put_averaged(reader, runs / f"{NAME}.pt", train="train the reader first")
     denoiser.text.load_state_dict(reader.text.state_dict())
     denoiser.unet.add_embedding.load_state_dict(reader.pooling.state_dict())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import nn
 
-from kuchipaku_contract.errors import FailedPreconditionError
+from kuchipaku_training.checkpoints import put_averaged
 from kuchipaku_training.headbox.card import write_card
 from kuchipaku_training.headbox.networks import (
     EXAMINER_OUTPUTS,
@@ -47,14 +47,8 @@ def load_network(work: Path, name: str) -> tuple[nn.Module, int]:
 
     Raises FailedPreconditionError if there is no checkpoint.
     """
-    checkpoint = work / "runs" / f"{name}.pt"
-    if not checkpoint.exists():
-        raise FailedPreconditionError(
-            f"{checkpoint} is missing; train first", reason="CHECKPOINT_MISSING", field="work"
-        )
-    state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
     network = TASKS[name].build()
-    network.load_state_dict(state["average"])
+    state = put_averaged(network, work / "runs" / f"{name}.pt")
     return network.eval(), int(state["step"])
 
 

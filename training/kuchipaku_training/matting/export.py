@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
@@ -16,6 +16,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from kuchipaku_contract.errors import FailedPreconditionError
+from kuchipaku_training.checkpoints import put_averaged
 from kuchipaku_training.matting import task
 from kuchipaku_training.matting.card import write_card
 from kuchipaku_training.matting.dataset import FigureData, open_data
@@ -43,14 +44,8 @@ def load_network(work: Path) -> tuple[MattingNetwork, int]:
 
     Raises FailedPreconditionError if there is no checkpoint.
     """
-    checkpoint = work / "runs" / "matting.pt"
-    if not checkpoint.exists():
-        raise FailedPreconditionError(
-            f"{checkpoint} is missing; train first", reason="CHECKPOINT_MISSING", field="work"
-        )
-    state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
     network = MattingNetwork()
-    network.load_state_dict(state["average"])
+    state = put_averaged(network, work / "runs" / "matting.pt")
     return network.eval(), int(state["step"])
 
 

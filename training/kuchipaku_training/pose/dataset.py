@@ -105,7 +105,8 @@ def _path(folder: Path, name: str) -> Path:
 def open_data(folder: Path) -> PoseData:
     """Open a rendered data set for reading.
 
-    Raises FailedPreconditionError if the folder holds none or no character is finished.
+    Raises FailedPreconditionError if the folder holds none, if another version drew it, or if no
+    character is finished.
     """
     description = folder / "spec.json"
     if not description.exists():
@@ -113,6 +114,7 @@ def open_data(folder: Path) -> PoseData:
             f"no data set in {folder}; render one first", reason="DATA_MISSING", field="data"
         )
     spec = DataSpec(**json.loads(description.read_text("utf-8")))
+    drawn.check_arrays(folder, spec)
     arrays = {name: np.load(_path(folder, name), mmap_mode="r") for name in spec.arrays()}
     ready = np.flatnonzero(arrays["done"])
     if not len(ready):

@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kuchipaku_contract.errors import FailedPreconditionError
+from kuchipaku_training.checkpoints import put_averaged
 from kuchipaku_training.pose import metrics, sheets
 from kuchipaku_training.pose.batches import to_tensor
 from kuchipaku_training.pose.dataset import PoseData, open_data
@@ -100,14 +100,9 @@ def load_networks(work: Path) -> tuple[FaceNetwork, RotatorNetwork, dict[str, in
     networks: list[nn.Module] = []
     seen: dict[str, int] = {}
     for name, task in TASKS.items():
-        path = work / "runs" / f"{name}.pt"
-        if not path.exists():
-            raise FailedPreconditionError(
-                f"{path} is missing; train the {name} network first", reason="CHECKPOINT_MISSING"
-            )
-        state = torch.load(path, weights_only=True)
         network = task.build()
-        network.load_state_dict(state["average"])
+        path = work / "runs" / f"{name}.pt"
+        state = put_averaged(network, path, train=f"train the {name} network first")
         networks.append(network.eval().requires_grad_(False))
         settings = state["settings"]
         seen[name] = int(state["step"]) * settings["characters"] * settings["poses"]

@@ -94,7 +94,7 @@ class Residual(nn.Module):
 class Refinement(nn.Module):
     """Feature maps, fine to coarse -> the same, each told of the coarser ones.
 
-    It begins as doing nothing, so that it can be added to a trained network.
+    It begins as doing nothing.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
