@@ -187,6 +187,9 @@ async def test_frames_that_may_go_early_go_together() -> None:
     async with live_stream(clock, real_time=lead) as stream:
         stream.set_clock(50.5)
         put(stream, range(50), last=True)
+        # What goes together follows from the clock alone once all are rendered.
+        while stream.is_rendering:
+            await stream.wait()
         while not stream.idle:
             for batch in await collect(stream):
                 sizes.append(len(batch))
