@@ -66,6 +66,11 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
         people.print(f"[bold red]{escape(str(error))}[/] Its last lines:")
         people.print(error.log, markup=False)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        people.print(f"[bold red]{escape(str(error.filename))}[/]: {escape(str(error.strerror))}")
+        sys.exit(1)
 
 
 async def _stoppable(main: Coroutine[Any, Any, Result]) -> Result:

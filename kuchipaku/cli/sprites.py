@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tempfile
-from contextlib import ExitStack, aclosing
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 from rich.markup import escape
@@ -16,6 +18,7 @@ from kuchipaku.client import Client
 from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.type.v1 import cue_pb2
+from kuchipaku_contract.errors import InternalError
 
 from .connection import Gateway, gateway_options
 from .console import people, progress_bars, run
@@ -24,6 +27,8 @@ from .standalone import client_of, standalone_option
 from .who import Found, Who, find_or_create, tell_of_character, who_options
 
 _DESCRIPTION = "sprites.json"
+_APP = "kuchipaku"
+_SHEET = re.compile(r"sheet-\d+\.png")
 _SHAPES = {
     name.removeprefix("MOUTH_SHAPE_"): number
     for name, number in cue_pb2.MouthShape.items()
@@ -122,47 +127,77 @@ def sprites(
 async def _bake(
     who: Who, request: pb.BakeSpritesRequest, output: Path, gateway: Gateway, *, standalone: bool
 ) -> Baked:
-    with progress_bars() as progress:
+    with progress_bars() as progress, _sheets_in(output) as sheets:
         async with client_of(gateway, progress, standalone=standalone) as client:
             found = await find_or_create(client, who, progress)
             request.character = found.name
-            summary = await _write(client, request, output, progress)
+            summary = await _receive(client, request, sheets, progress)
+        sheets.publish()
     return Baked(found, summary.sheet_count, summary.sprite_count)
 
 
-async def _write(
-    client: Client, request: pb.BakeSpritesRequest, output: Path, progress: Progress
+async def _receive(
+    client: Client, request: pb.BakeSpritesRequest, sheets: _Sheets, progress: Progress
 ) -> compositor.PackSpritesSummary:
-    summary = compositor.PackSpritesSummary()
     task = progress.add_task("sprites", total=1.0)
-    output.mkdir(parents=True, exist_ok=True)
-    # Written beside and moved at the end, so that a failure leaves what was there.
-    with tempfile.TemporaryDirectory(prefix=".sprites-", dir=output) as partial:
-        names = []
-        with ExitStack() as files:
-            opened: dict[str, BinaryIO] = {}
-            async with aclosing(client.bake_sprites(request)) as answers:
-                async for answer in answers:
-                    kind = answer.WhichOneof("payload")
-                    if kind == "progress":
-                        progress.update(task, completed=answer.progress.fraction)
-                    elif kind == "chunk":
-                        name = Path(answer.chunk.file_name).name
-                        if name not in opened:
-                            opened[name] = files.enter_context((Path(partial) / name).open("wb"))
-                        opened[name].write(answer.chunk.data)
-                    elif kind == "summary":
-                        summary = answer.summary
-            names = list(opened)
-        for name in names:
-            (Path(partial) / name).replace(output / name)
-    _remove_rest(output, summary.sheet_count)
+    summary: compositor.PackSpritesSummary | None = None
+    async with aclosing(client.bake_sprites(request)) as answers:
+        async for answer in answers:
+            kind = answer.WhichOneof("payload")
+            if kind == "progress":
+                progress.update(task, completed=answer.progress.fraction)
+            elif kind == "chunk":
+                sheets.write(answer.chunk.file_name, answer.chunk.data)
+            elif kind == "summary":
+                summary = answer.summary
+    if summary is None:
+        raise InternalError("The gateway stopped early.", reason="PEER_PROTOCOL", peer="gateway")
     return summary
 
 
-def _remove_rest(folder: Path, count: int) -> None:
-    """Remove sheets that a larger set has left in the folder."""
-    for path in folder.glob("sheet-*.png"):
-        number = path.stem.removeprefix("sheet-")
-        if number.isdecimal() and int(number) >= count:
-            path.unlink()
+class _Sheets:
+    """Files beside a folder's own until they take their place, so that a failure changes none."""
+
+    def __init__(self, folder: Path, partial: Path) -> None:
+        self._folder, self._partial = folder, partial
+        self._names: set[str] = set()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Add to the file `name`."""
+        name = Path(name).name
+        self._names.add(name)
+        with (self._partial / name).open("ab") as file:
+            file.write(data)
+
+    def publish(self) -> None:
+        """Put the files in the folder, and remove sheets of the set that was there before."""
+        before = _sheets_of(self._folder / _DESCRIPTION)
+        for name in sorted(self._names):
+            (self._partial / name).replace(self._folder / name)
+        for name in before - self._names:
+            (self._folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _sheets_in(folder: Path) -> Iterator[_Sheets]:
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".sprites-", dir=folder) as partial:
+            yield _Sheets(folder, Path(partial))
+    finally:
+        # Folders that were made for nothing; one that holds something stays.
+        for one in missing:
+            with suppress(OSError):
+                one.rmdir()
+
+
+def _sheets_of(description: Path) -> set[str]:
+    """The names of the sheets that a description of ours tells of; none if it is not ours."""
+    try:
+        meta = json.loads(description.read_bytes())["meta"]
+        if meta["app"] != _APP:
+            return set()
+        return {name for name in meta["images"] if _SHEET.fullmatch(name)}
+    except (OSError, ValueError, LookupError, TypeError):
+        return set()

@@ -64,3 +64,7 @@ def test_a_blink_shuts_the_eyes_and_is_as_long_as_an_animated_one() -> None:
 def test_an_unknown_expression_is_an_error() -> None:
     with pytest.raises(KeyError):
         still_poses([Still("hungry")])
+
+
+def test_no_stills_are_no_poses() -> None:
+    assert still_poses([]).shape == (0, 45)

@@ -38,6 +38,12 @@ def _picture(folder: Path, entry: dict[str, Any]) -> np.ndarray:
     return whole
 
 
+def _middle(one: np.ndarray, other: np.ndarray) -> float:
+    """The row about which two pictures differ, each row by how much it does."""
+    change = np.abs(one.astype(float) - other).sum(axis=(1, 2))
+    return float((change * np.arange(SIDE)).sum() / change.sum())
+
+
 def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*")}
 
@@ -45,7 +51,10 @@ def _names(folder: Path) -> set[str]:
 async def test_every_mouth_in_every_expression(
     product: Product, character: gateway.Character, tmp_path: Path
 ) -> None:
-    (tmp_path / "sheet-7.png").write_bytes(b"of an older set")
+    old = {"meta": {"app": "kuchipaku", "images": ["sheet-0.png", "sheet-70.png"]}}
+    (tmp_path / "sprites.json").write_text(json.dumps(old), "utf-8")
+    (tmp_path / "sheet-70.png").write_bytes(b"of that set")
+    (tmp_path / "sheet-71.png").write_bytes(b"somebody else's")
     code, told = await _sprites(
         product,
         *("--character", character.name.removeprefix("characters/")),
@@ -55,7 +64,7 @@ async def test_every_mouth_in_every_expression(
     assert code == 0, told
     assert "24 sprites" in told
     described = json.loads((tmp_path / "sprites.json").read_text("utf-8"))
-    assert _names(tmp_path) == {"sprites.json", *described["meta"]["images"]}
+    assert _names(tmp_path) == {"sprites.json", "sheet-71.png", *described["meta"]["images"]}
     assert [tag["name"] for tag in described["meta"]["frameTags"]] == [
         "neutral",
         "neutral/blink",
@@ -68,9 +77,9 @@ async def test_every_mouth_in_every_expression(
     mouths = {name: shown.tobytes() for name, shown in pictures.items() if "blink" not in name}
     assert mouths["neutral/A"] == mouths["neutral/X"]
     assert len(set(mouths.values())) == 16
-    rows = np.flatnonzero((pictures["neutral/D"] != pictures["neutral/X"]).any(axis=(1, 2)))
-    brows = np.flatnonzero((pictures["neutral/blink-2"] != pictures["neutral/X"]).any(axis=(1, 2)))
-    assert rows.mean() > brows.mean()  # a mouth is below the eyes
+    mouth = _middle(pictures["neutral/D"], pictures["neutral/X"])
+    eyes = _middle(pictures["neutral/blink-2"], pictures["neutral/X"])
+    assert mouth > eyes + 5  # a mouth is below the eyes
 
 
 @pytest.mark.parametrize(
@@ -96,4 +105,27 @@ async def test_what_is_wrong_leaves_no_files(
     )
     assert code != 0
     assert words in told
-    assert not _names(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+async def test_a_failure_leaves_the_set_that_was_there(
+    product: Product, character: gateway.Character, tmp_path: Path
+) -> None:
+    kept = {"sprites.json": b"described", "sheet-0.png": b"drawn"}
+    for name, data in kept.items():
+        (tmp_path / name).write_bytes(data)
+    who = ("--character", character.name.removeprefix("characters/"))
+    too_large = ("--max-side", "256", "--size", "1024")
+    code, _ = await _sprites(product, *who, *too_large, "-o", str(tmp_path))
+    assert code != 0
+    assert {name: (tmp_path / name).read_bytes() for name in _names(tmp_path)} == kept
+
+
+async def test_a_folder_that_cannot_be_is_told_at_once(product: Product, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    code, told = await _sprites(
+        product, "--character", "nobody", "-o", str(tmp_path / "file" / "in")
+    )
+    assert code == 1
+    assert "Not a directory" in told
+    assert "Traceback" not in told

@@ -36,6 +36,10 @@ class Animator(pose_grpc.PoseServiceServicer):
         """After so many faces drawing stops."""
         self.refused: InvalidArgumentError | None = None
         """What is wrong with all configs of stills."""
+        self.may_draw = asyncio.Event()
+        self.may_draw.set()
+        self.drawing = asyncio.Event()
+        """Stills are to be drawn."""
 
     async def Animate(  # noqa: N802 - the protocol's name
         self, requests: AsyncIterator[pose.AnimateRequest], context: Any
@@ -81,6 +85,8 @@ class Animator(pose_grpc.PoseServiceServicer):
             if request.HasField("canvas"):
                 self.canvases.append(request.canvas.png)
             faces += [one.face for one in request.poses.poses]
+        self.drawing.set()
+        await self.may_draw.wait()
         for start in range(0, min(len(faces), self.most_faces), 2):
             frames = [
                 frame_pb2.Frame(data=face.SerializeToString()) for face in faces[start : start + 2]
@@ -139,6 +145,8 @@ class Editor(compositor_grpc.CompositorServiceServicer):
     def __init__(self) -> None:
         self.configs: list[compositor.ComposeVideoConfig] = []
         self.refused: InvalidArgumentError | None = None
+        self.refused_sprites: InvalidArgumentError | None = None
+        """What is wrong with all sprites."""
         self.packings: list[compositor.PackSpritesConfig] = []
         self.sprites: list[compositor.Sprite] = []
         self.given_up = asyncio.Event()
@@ -170,6 +178,8 @@ class Editor(compositor_grpc.CompositorServiceServicer):
         try:
             async for request in requests:
                 self.sprites += request.sprites.sprites
+                if self.refused_sprites is not None:
+                    raise self.refused_sprites
         except asyncio.CancelledError:
             self.given_up.set()
             raise

@@ -14,7 +14,12 @@ from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor_pb
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
 from kuchipaku.type.v1 import cue_pb2, frame_pb2
-from kuchipaku_contract.errors import InternalError, InvalidArgumentError, NotFoundError
+from kuchipaku_contract.errors import (
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    ResourceExhaustedError,
+)
 from kuchipaku_gateway.characters import Character
 from kuchipaku_gateway.service import build
 from kuchipaku_gateway.settings import GatewaySettings
@@ -42,6 +47,8 @@ async def client(tmp_path: Path, company: Company) -> AsyncIterator[Client]:
         compositor_address=behind,
         store_url=f"file://{tmp_path}/store",
         peer_patience_s=0.0,
+        videos=1,
+        queue_limit=0,
     )
     own_mouth = {"D": {"weights": {"mouth_ooo": 0.5}}}
     character = Character("momo", "0" * 64, pose_model="hers", expression="sad", mouth=own_mouth)
@@ -153,6 +160,8 @@ async def test_what_is_wrong_is_named_before_anything_is_drawn(
         ("compositor", "config.frame_format.width_px", "width_px"),
         ("pose", "config.frame_format.crop.left_px", "crop.left_px"),
         ("pose", "config.model", "pose_model"),
+        ("pose", "config.mouth_overrides[D].weights", "character"),
+        ("pose", "config.canvas_sha256", "character"),
     ],
 )
 async def test_what_the_services_refuse_is_named_as_the_caller_knows_it(
@@ -170,6 +179,39 @@ async def test_drawing_that_stops_early_is_no_success(client: Client, company: C
     assert caught.value.reason == "PEER_PROTOCOL"
     async with asyncio.timeout(20):
         await company.compositor.given_up.wait()
+
+
+async def test_sprites_that_are_too_many_follow_from_the_expressions(
+    client: Client, company: Company
+) -> None:
+    company.compositor.refused_sprites = InvalidArgumentError(
+        "Too many.", reason="SPRITES_TOO_LARGE", field="sprites"
+    )
+    assert await refusal(client) == ("SPRITES_TOO_LARGE", "expressions")
+
+
+async def test_a_caller_that_goes_leaves_its_place_to_others(
+    client: Client, company: Company
+) -> None:
+    company.pose.may_draw.clear()
+    gone = asyncio.create_task(baked(client))
+    async with asyncio.timeout(20):
+        await company.pose.drawing.wait()
+        with pytest.raises(ResourceExhaustedError):
+            await baked(client)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        await company.compositor.given_up.wait()
+    company.pose.may_draw.set()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                answers = await baked(client)
+                break
+            except ResourceExhaustedError:
+                # The server hears of the cancellation in its own time.
+                await asyncio.sleep(0.01)
+    assert answers[-1].HasField("summary")
 
 
 async def test_an_unknown_character_is_not_found(client: Client) -> None:

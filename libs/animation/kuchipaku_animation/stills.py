@@ -16,7 +16,13 @@ from kuchipaku_animation.cues import MouthShape
 from kuchipaku_animation.expressions import blend_corners, close_eyes, expression_pose
 from kuchipaku_animation.idle import BLINK_CLOSING_S, BLINK_OPENING_S, BLINK_SHUT_S
 from kuchipaku_animation.mouthmap import SHAPE_INDEX, THA_MOUTH_MAP, MouthMap
-from kuchipaku_animation.poses import VOWEL_SLICE, PoseArray, pose_maximum, pose_minimum
+from kuchipaku_animation.poses import (
+    PARAMETER_NAMES,
+    VOWEL_SLICE,
+    PoseArray,
+    pose_maximum,
+    pose_minimum,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ def still_poses(stills: Sequence[Still], mouth_map: MouthMap = THA_MOUTH_MAP) ->
     Raises:
         KeyError: there is no such expression.
     """
+    if not stills:
+        return np.zeros((0, len(PARAMETER_NAMES)), np.float32)
     faces = np.stack([expression_pose(still.expression, still.strength) for still in stills])
     rows = [SHAPE_INDEX[still.shape] for still in stills]
     vowels = mouth_map.arrays().targets[rows]

@@ -88,6 +88,9 @@ class Limits:
     max_video_side_px: int = _limit(2_048, "pixels", "longer side of a composed video")
     max_sprite_sheet_side_px: int = _limit(8_192, "pixels", "longer side of a sprite sheet")
     max_sprites: int = _limit(1_024, "sprites", "pictures of one sprite sheet")
+    max_sprite_pixels: int = _limit(
+        1 << 27, "pixels", "different sprites of one call, without borders that are cut off"
+    )
 
     # Characters
     max_display_name_chars: int = _limit(128, "characters", "display name of a character")

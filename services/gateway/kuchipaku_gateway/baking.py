@@ -30,8 +30,15 @@ _POSE_FIELDS = {
     "config.frame_format.": "",
     "config.model": "pose_model",
     "config.mouth_overrides": "character",
+    "config.canvas_sha256": "character",
+    "canvas": "character",
 }
-_COMPOSITOR_FIELDS = {"config.frame_format.": "", "config.": "packing."}
+# There are as many sprites as expressions ask for.
+_COMPOSITOR_FIELDS = {
+    "config.frame_format.": "",
+    "config.": "packing.",
+    "sprites": "expressions",
+}
 _NANOS = 1_000_000_000
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -49,16 +49,24 @@ def frame_format(asked: Framed, *, has_crop: bool) -> frame_pb2.FrameFormat:
 
 
 @contextmanager
-def renamed(names: dict[str, str]) -> Iterator[None]:
+def renamed(names: Mapping[str, str]) -> Iterator[None]:
     """Raise what is found wrong behind under the fields of the request that it was made from.
 
-    `names` maps beginnings of their fields to ours; the first one that fits is taken.
+    `names` maps fields of theirs to ours, and what is in them with them; where theirs ends in a
+    dot, only the beginning of the path is another. The first one that fits is taken.
     """
     try:
         yield
     except KuchipakuError as error:
-        for theirs, ours in names.items():
-            if error.field and error.field.startswith(theirs):
-                error.field = ours + error.field.removeprefix(theirs)
-                break
+        if error.field:
+            error.field = _renamed(error.field, names)
         raise
+
+
+def _renamed(field: str, names: Mapping[str, str]) -> str:
+    for theirs, ours in names.items():
+        if theirs.endswith(".") and field.startswith(theirs):
+            return ours + field.removeprefix(theirs)
+        if field == theirs or field.startswith((f"{theirs}.", f"{theirs}[")):
+            return ours
+    return field

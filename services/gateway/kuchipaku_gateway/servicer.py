@@ -175,12 +175,11 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
         self, request: pb.BakeSpritesRequest, context: Context
     ) -> AsyncIterator[pb.BakeSpritesResponse]:
         """Make sprite sheets."""
-        async with self._videos.slot():
-            character = await self._store.get(parse_name(request.character, field_path="character"))
-            baking = Baking(request, character, self._scope(context))
-            async with aclosing(produced(baking.run)) as answers:
-                async for answer in answers:
-                    yield answer
+        character = await self._store.get(parse_name(request.character, field_path="character"))
+        baking = Baking(request, character, self._scope(context))
+        async with self._videos.slot(), aclosing(produced(baking.run)) as answers:
+            async for answer in answers:
+                yield answer
 
 
 def _merged(present: Character, sent: pb.Character, mask: list[str]) -> Character:

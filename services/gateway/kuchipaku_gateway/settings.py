@@ -52,7 +52,7 @@ class GatewaySettings(ServiceSettings):
         default=16,
         ge=0,
         le=1024,
-        description="Videos and creations that may wait before others are refused.",
+        description="Videos, sprites and creations that may wait before others are refused.",
     )
     backlog_mib: int = Field(
         default=64, ge=1, le=1024, description="What may wait in a session, above all audio."

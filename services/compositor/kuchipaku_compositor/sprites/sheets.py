@@ -24,7 +24,6 @@ from kuchipaku_contract.limits import LIMITS
 from kuchipaku_media.picture import encode_png
 
 DESCRIPTION_FILE = "sprites.json"
-_MAX_PIXELS = 1 << 27
 _PNG_LEVEL = 6
 _MIN_DURATION_MS = 1
 _DEFAULT_DURATION_MS = 100
@@ -127,9 +126,9 @@ class SpritePacker:
         digest = hashlib.sha256(repr(packed.shape).encode() + packed.tobytes()).digest()
         if digest not in self._known:
             self._pixels += packed.shape[0] * packed.shape[1]
-            if self._pixels > _MAX_PIXELS:
+            if self._pixels > LIMITS.max_sprite_pixels:
                 raise _refuse(
-                    f"The sprites have more than {_MAX_PIXELS} pixels in all.",
+                    f"The sprites have more than {LIMITS.max_sprite_pixels:,} pixels in all.",
                     "SPRITES_TOO_LARGE",
                     "sprites",
                 )
