@@ -238,10 +238,12 @@ async def test_faces_are_poses_in_the_terms_of_animation(client: Client) -> None
         [pb.Pose(face=face) for face in faces],
         [pb.Pose(values=row) for row in still_poses(stills, mouth_map)],
     ]
+    told.append([told[0][0], told[1][1], told[0][2]])
     batches = [pb.RenderPosesRequest(poses=pb.PoseBatch(poses=poses)) for poses in told]
     reply = await client.render([pb.RenderPosesRequest(config=config), *batches])
     frames = reply.frames[""]
-    assert len(frames) == 6
-    for face, values in zip(frames[:3], frames[3:], strict=True):
+    assert len(frames) == 9
+    for face, values, mixed in zip(frames[:3], frames[3:6], frames[6:], strict=True):
         np.testing.assert_array_equal(face, values)
+        np.testing.assert_array_equal(face, mixed)
     assert len({frame.tobytes() for frame in frames}) == 3
