@@ -18,6 +18,7 @@ from kuchipaku_training.diffusion.dataset import BustData, DataSpec
 from kuchipaku_training.diffusion.latents import LinearLatents
 
 _LATENTS: Final = "latents.npz"
+_READOUT: Final = "readout.npy"
 #: Training -> steps, pictures a step, learning rate.
 _PACE: Final = {
     "decoder": (8000, 8, 1e-3),
@@ -116,14 +117,19 @@ def _reader(options: argparse.Namespace, console: Console) -> None:
 
 
 def _unet(options: argparse.Namespace, console: Console) -> None:
-    from kuchipaku_training.diffusion import denoiser, reader  # noqa: PLC0415 - needs diffusers
+    from kuchipaku_training.diffusion import (  # noqa: PLC0415 - needs diffusers
+        denoiser,
+        reader,
+        readout,
+    )
 
     settings = commands.loop_settings(denoiser.TrainSettings, options)
     linear = LinearLatents.load(options.work / _LATENTS)
-    trainer = denoiser.Trainer(settings, options.work / "runs")
+    train, held = (denoiser.encode_data(data, linear) for data in _both(options))
+    read = readout.open_readout(options.work / _READOUT, train.latents, train.attributes)
+    trainer = denoiser.Trainer(settings, options.work / "runs", read)
     if not trainer.checkpoint.exists() and options.start is None:
         trainer.begin(lambda net: reader.take_over(net, trainer.folder))
-    train, held = (denoiser.encode_data(data, linear) for data in _both(options))
     commands.train(trainer, options.start, train, held, console)
 
 

@@ -21,8 +21,8 @@ from kuchipaku_training.loop import LoopSettings, TrainingLoop
 
 _SHIFT: Final = 6
 _BLOCK: Final = 60
-_ACCESSORIES_WEIGHT: Final = 6.0
-_WORN_WEIGHT: Final = 2.0
+_ACCESSORIES_WEIGHT: Final = 24.0
+_WORN_WEIGHT: Final = 3.0
 
 
 @dataclass(frozen=True)

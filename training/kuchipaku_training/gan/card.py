@@ -14,7 +14,7 @@ _DESIGNS: Final = {
     "small": "A residual generator of codes (16 x 16 x 24: principal components of 8 x 8 patches) "
     "against a residual discriminator of codes, and a residual decoder from codes to pictures "
     "that learns from real faces. The generator starts as the decoding half of a variational "
-    "autoencoder and stays one beside the discriminator. Non-saturating binary cross-entropy, R1 "
+    "autoencoder. Non-saturating binary cross-entropy, R1 "
     "penalty, differentiable augmentation, averaged weights.",
 }
 

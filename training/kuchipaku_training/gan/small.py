@@ -3,10 +3,9 @@ decoder that turns codes into pictures and learns from real pictures beside.
 
 The generator starts as the decoding half of a variational autoencoder of codes
 (arXiv:1312.6114), which learns what faces look like at large from far fewer pictures than a
-GAN needs. Then it learns against the discriminator as well (as in arXiv:1512.09300, the
-autoencoder answering for coarse components more than for fine ones): non-saturating binary
-cross-entropy with a gradient penalty on real codes (R1, arXiv:1801.04406), differentiable
-augmentation. A moving average of the weights is what is kept.
+GAN needs. Then it learns from the discriminator alone, as what an autoencoder adds is blur:
+non-saturating binary cross-entropy with a gradient penalty on real codes (R1,
+arXiv:1801.04406), differentiable augmentation. A moving average of the weights is what is kept.
 """
 
 from __future__ import annotations
@@ -49,8 +48,10 @@ from kuchipaku_training.gan.recipe import (
 _PENALTY: Final = 0.5
 _PENALTY_EVERY: Final = 16
 _AVERAGE: Final = 0.999
-#: One face in so many of a batch teaches the decoder.
+#: One face in so many of a batch teaches the decoder, and one step in so many without the
+#: autoencoder.
 _DECODED: Final = 2
+_DECODED_EVERY: Final = 2
 _DECODER_RATE: Final = 1e-3
 #: The decoder meets codes as rough as generated ones.
 _ROUGHNESS: Final = 0.08
@@ -58,17 +59,9 @@ _ROUGHNESS: Final = 0.08
 _WARM_FACES: Final = 40_000
 _WARM_SHARE: Final = 0.5
 _AUTOENCODER_RATE: Final = 1e-3
-#: Learning rates beside the discriminator, as shares of what they are without or of its own.
-_BESIDE: Final = 0.25
-_AGAINST: Final = 1.0
-#: One face in so many of a batch meets the discriminator.
-_JUDGED: Final = 2
 #: Variance of codes around what the autoencoder gives back: the larger, the more its latents are
 #: like those that the generator is to get.
 _CODE_VARIANCE: Final = 0.25
-#: What components of codes count for the autoencoder, coarse ones first, once there is a
-#: discriminator: it asks for sharp details, which the autoencoder would blur.
-_COARSE: Final = np.maximum(0.15, 1.0 - np.arange(CODE_CHANNELS) / 12).astype(np.float32)
 
 
 class SmallGan(Recipe):
@@ -128,7 +121,7 @@ class SmallGan(Recipe):
         return {**{name: getattr(self, name) for name in networks}, **optimisers}
 
     def train_step(self, faces: Pixels, step: int) -> dict[str, Any]:
-        self._set_rates(rate_at(step, self._pace) / self._pace.learning_rate, step)
+        self._set_rates(rate_at(step, self._pace) / self._pace.learning_rate)
         mirrored = np.random.default_rng((self._pace.seed, step)).random(len(faces)) < 0.5
         turned = tf.constant(np.where(mirrored[:, None, None, None], faces[:, :, ::-1], faces))
         at = tf.constant(step)
@@ -137,17 +130,18 @@ class SmallGan(Recipe):
             losses = self._warm_step(turned, at)
         else:
             losses = self._step(turned, at)
+            if step % _DECODED_EVERY == 0:
+                losses["decoder"] = self._decode(turned, at)
             if step % _PENALTY_EVERY == 0:
                 losses["penalty"] = self._penalise(turned, at)
         self._follow(tf.constant(min(_AVERAGE, (step + 1) / (step + 10)), tf.float32))
         return losses
 
-    def _set_rates(self, share: float, step: int) -> None:
-        beside = 1.0 if step < self._warm_steps else _BESIDE
+    def _set_rates(self, share: float) -> None:
         full = {
             "decoder": _DECODER_RATE,
-            "autoencoder": _AUTOENCODER_RATE * beside,
-            "generator": self._pace.learning_rate * _AGAINST,
+            "autoencoder": _AUTOENCODER_RATE,
+            "generator": self._pace.learning_rate,
             "discriminator": self._pace.learning_rate,
         }
         for name, optimiser in self._optimisers.items():
@@ -162,16 +156,16 @@ class SmallGan(Recipe):
     @tf.function
     def _warm_step(self, faces: Any, step: Any) -> dict[str, Any]:
         real = self._codes(faces)
-        losses = self._autoencoder_step(real, step, np.ones(CODE_CHANNELS, np.float32))
+        losses = self._autoencoder_step(real, step)
         return losses | {"decoder": self._decoder_step(faces, real, step)}
 
-    def _autoencoder_step(self, real: Any, step: Any, weights: Floats) -> dict[str, Any]:
-        """Raise the evidence lower bound, in nats a code number; `weights` of the components."""
+    def _autoencoder_step(self, real: Any, step: Any) -> dict[str, Any]:
+        """Raise the evidence lower bound, in nats a code number."""
         with tf.GradientTape() as tape:
             mean, log_variance = tf.split(self.encoder(real, training=True), 2, -1)
             noise = latents(self._pace, step, self.latent_size)
             codes = self.generator(mean + tf.exp(0.5 * log_variance) * noise, training=True)
-            error = tf.reduce_mean(weights * (codes - real) ** 2)
+            error = tf.reduce_mean((codes - real) ** 2)
             spread = mean**2 + tf.exp(log_variance) - 1.0 - log_variance
             divergence = 0.5 * tf.reduce_mean(tf.reduce_sum(spread, -1))
             numbers = CODE_SIDE**2 * CODE_CHANNELS
@@ -190,19 +184,20 @@ class SmallGan(Recipe):
     @tf.function
     def _step(self, faces: Any, step: Any) -> dict[str, Any]:
         real = self._codes(faces)
-        losses = self._autoencoder_step(real, step, _COARSE)
-        count = self._pace.batch // _JUDGED
-        values = latents(self._pace, step, self.latent_size, salt=5000)[:count]
+        values = latents(self._pace, step, self.latent_size, salt=5000)
         with tf.GradientTape(persistent=True) as tape:
             codes = self.generator(values, training=True)
-            of_real = self.discriminator(self._augment(real[:count], self._seed(step, 1000)))
+            of_real = self.discriminator(self._augment(real, self._seed(step, 1000)))
             of_generated = self.discriminator(self._augment(codes, self._seed(step, 2000)))
             generator = generator_loss(of_generated)
             discriminator = discriminator_loss(of_real, of_generated)
         self._learn("generator", tape, generator)
         self._learn("discriminator", tape, discriminator)
-        losses |= {"generator": generator, "discriminator": discriminator}
-        return losses | {"decoder": self._decoder_step(faces, real, step)}
+        return {"generator": generator, "discriminator": discriminator}
+
+    @tf.function
+    def _decode(self, faces: Any, step: Any) -> Any:
+        return self._decoder_step(faces, self._codes(faces), step)
 
     def _decoder_step(self, faces: Any, codes: Any, step: Any) -> Any:
         count = max(1, self._pace.batch // _DECODED)
