@@ -69,7 +69,9 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     except OSError as error:
         if error.filename is None:
             raise
-        people.print(f"[bold red]{escape(str(error.filename))}[/]: {escape(str(error.strerror))}")
+        # Of two files the second is where something was to go.
+        file = str(error.filename2 or error.filename)
+        people.print(f"[bold red]{escape(file)}[/]: {escape(str(error.strerror))}")
         sys.exit(1)
 
 

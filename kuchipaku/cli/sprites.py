@@ -156,7 +156,7 @@ async def _receive(
 
 
 class _Sheets:
-    """Files beside a folder's own until they take their place, so that a failure changes none."""
+    """Files beside a folder's own, which stay as they are until all have come."""
 
     def __init__(self, folder: Path, partial: Path) -> None:
         self._folder, self._partial = folder, partial
@@ -170,7 +170,8 @@ class _Sheets:
             file.write(data)
 
     def publish(self) -> None:
-        """Put the files in the folder, and remove sheets of the set that was there before."""
+        """Put the files in the folder, the description last, and remove what sheets of the set
+        that was there before are left."""
         before = _sheets_of(self._folder / _DESCRIPTION)
         for name in sorted(self._names):
             (self._partial / name).replace(self._folder / name)

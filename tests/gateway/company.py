@@ -40,6 +40,8 @@ class Animator(pose_grpc.PoseServiceServicer):
         self.may_draw.set()
         self.drawing = asyncio.Event()
         """Stills are to be drawn."""
+        self.refused_canvas: InvalidArgumentError | None = None
+        """What is wrong with all canvases of stills."""
 
     async def Animate(  # noqa: N802 - the protocol's name
         self, requests: AsyncIterator[pose.AnimateRequest], context: Any
@@ -84,6 +86,8 @@ class Animator(pose_grpc.PoseServiceServicer):
         async for request in requests:
             if request.HasField("canvas"):
                 self.canvases.append(request.canvas.png)
+                if self.refused_canvas is not None:
+                    raise self.refused_canvas
             faces += [one.face for one in request.poses.poses]
         self.drawing.set()
         await self.may_draw.wait()
@@ -147,6 +151,8 @@ class Editor(compositor_grpc.CompositorServiceServicer):
         self.refused: InvalidArgumentError | None = None
         self.refused_sprites: InvalidArgumentError | None = None
         """What is wrong with all sprites."""
+        self.stops_early = False
+        """Sheets come, but no summary."""
         self.packings: list[compositor.PackSpritesConfig] = []
         self.sprites: list[compositor.Sprite] = []
         self.given_up = asyncio.Event()
@@ -190,6 +196,8 @@ class Editor(compositor_grpc.CompositorServiceServicer):
         ):
             chunk = compositor.SpriteSheetChunk(file_name=name, data=data)
             yield compositor.PackSpritesResponse(chunk=chunk)
+        if self.stops_early:
+            return
         summary = compositor.PackSpritesSummary(sheet_count=1, sprite_count=len(self.sprites))
         yield compositor.PackSpritesResponse(summary=summary)
 

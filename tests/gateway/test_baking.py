@@ -181,6 +181,26 @@ async def test_drawing_that_stops_early_is_no_success(client: Client, company: C
         await company.compositor.given_up.wait()
 
 
+async def test_a_canvas_that_the_model_refuses_is_the_characters(
+    client: Client, company: Company
+) -> None:
+    company.pose.refused_canvas = InvalidArgumentError(
+        "Too small.", reason="CANVAS_WRONG_SIZE", field="canvas.png"
+    )
+    assert await refusal(client) == ("CANVAS_WRONG_SIZE", "character")
+
+
+async def test_a_sprite_that_is_not_understood_is_not_the_callers_fault(
+    client: Client, company: Company
+) -> None:
+    company.compositor.refused_sprites = InvalidArgumentError(
+        "No base frame.", reason="FRAME_UNREADABLE", field="sprites.frame"
+    )
+    with pytest.raises(InternalError) as caught:
+        await baked(client)
+    assert caught.value.reason == "PEER_PROTOCOL"
+
+
 async def test_sprites_that_are_too_many_follow_from_the_expressions(
     client: Client, company: Company
 ) -> None:
@@ -199,6 +219,8 @@ async def test_a_caller_that_goes_leaves_its_place_to_others(
         await company.pose.drawing.wait()
         with pytest.raises(ResourceExhaustedError):
             await baked(client)
+        # What is wrong is said all the same.
+        assert await refusal(client, shapes=[99]) == ("MOUTH_SHAPE_UNKNOWN", "shapes[0]")
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
         await company.compositor.given_up.wait()

@@ -58,12 +58,19 @@ def test_a_folder_without_a_set_is_refused(tmp_path: Path) -> None:
         dataset.open_data(tmp_path)
 
 
-@pytest.mark.parametrize("change", ["missing", "another form"])
+@pytest.mark.parametrize("change", ["missing", "another form", "spec"])
 def test_a_set_of_another_version_is_refused(tmp_path: Path, change: str) -> None:
     spec = DataSpec(first_seed=1, characters=1, faces=1, turns=1)
     drawn.create(tmp_path, spec)
     if change == "missing":
         (tmp_path / "bare.npy").unlink()
+    elif change == "spec":
+        (tmp_path / "spec.json").write_text('{"first_seed": 1, "people": 1}', "utf-8")
+        with pytest.raises(FailedPreconditionError, match="another data set"):
+            drawn.create(tmp_path, spec)
+        with pytest.raises(FailedPreconditionError, match="another version"):
+            dataset.open_data(tmp_path)
+        return
     else:
         np.save(tmp_path / "bare.npy", np.zeros((1, 8, 8, 4), np.uint8))
     for use in (lambda: drawn.create(tmp_path, spec), lambda: dataset.open_data(tmp_path)):

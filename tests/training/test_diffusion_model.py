@@ -140,13 +140,30 @@ def test_words_stay_as_they_were_learnt(work: Path, data: BustData, tmp_path: Pa
     assert not [name for name in changed if name.startswith(("text.", "unet.add_embedding."))]
 
 
+def test_errors_at_the_eyes_weigh_more(
+    work: Path, data: BustData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = denoiser.encode_data(data, latents.LinearLatents.load(work / "latents.npz"))
+    trainer = denoiser.Trainer(denoiser.TrainSettings(1, pictures=2), tmp_path)
+    losses = []
+    for row, column in ((8, 6), (8, 0), (2, 6)):
+        errors = torch.zeros(2, latents.CHANNELS, 16, 16)
+        errors[:, :, row, column] = 1.0
+        monkeypatch.setattr(trainer, "_batch_errors", lambda *_, errors=errors: errors)
+        losses.append(float(trainer.loss(encoded)))
+    assert losses[1] == losses[2] > 0
+    assert losses[0] >= 2 * losses[1]
+
+
 def test_errors_in_what_captions_decide_weigh(work: Path, data: BustData, tmp_path: Path) -> None:
     encoded = denoiser.encode_data(data, latents.LinearLatents.load(work / "latents.npz"))
     settings = denoiser.TrainSettings(1, pictures=2, bf16=False)
     size = int(np.prod(encoded.latents.shape[2:]))
     losses = []
     for readout in (None, np.zeros((size, 2), np.float32), np.eye(size, 2, dtype=np.float32)):
-        trainer = denoiser.Trainer(settings, tmp_path, readout)
+        trainer = denoiser.Trainer(settings, tmp_path)
+        if readout is not None:
+            trainer.weigh(readout)
         with torch.no_grad():
             losses.append(float(trainer.loss(encoded)))
     assert losses[0] == pytest.approx(losses[1])

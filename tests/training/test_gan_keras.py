@@ -120,6 +120,36 @@ def test_a_training_goes_on_where_it_stopped(
         np.testing.assert_allclose(found[name], array, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+def test_after_the_autoencoders_part_the_discriminator_alone_teaches(
+    faces: Any, tmp_path: Path
+) -> None:
+    recipe = _trainer(faces, tmp_path, epochs=2).recipe
+    batch = faces.train[:8]
+
+    def step(number: int) -> tuple[set[str], set[str]]:
+        names = ("encoder", "generator", "discriminator", "decoder")
+        before = {
+            name: [np.array(w) for w in getattr(recipe, name).get_weights()] for name in names
+        }
+        told = {
+            name for name, value in recipe.train_step(batch, number).items() if value is not None
+        }
+        changed = {
+            name
+            for name in names
+            for old, new in zip(before[name], getattr(recipe, name).get_weights(), strict=True)
+            if not np.array_equal(old, new)
+        }
+        return changed, told
+
+    assert step(0) == ({"encoder", "generator", "decoder"}, {"error", "divergence", "decoder"})
+    later = 2 * len(faces.train) // 8 - 2
+    changed, told = step(later)
+    assert changed == {"generator", "discriminator", "decoder"}
+    assert {"generator", "discriminator"} <= told
+    assert not {"error", "divergence"} & told
+
+
 def test_augmentation_moves_codes_and_leaves_their_colours(faces: Any) -> None:
     codec = fit_codec(faces.train)
     codes = codec.encode(faces.train[:4].astype(np.float32) / 127.5 - 1.0)

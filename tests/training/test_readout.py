@@ -44,14 +44,29 @@ def test_what_shows_is_read_of_pictures_that_were_never_seen() -> None:
     assert np.var(read, 0).sum() == pytest.approx(1.0, rel=0.2)
 
 
+def test_it_is_told_how_well_traits_are_read() -> None:
+    told = readout.correlations(readout.fit(*drawn(0, 1500)), *drawn(50_000, 300))
+    assert set(told) == {*traits.CHOICES, *traits.ACCESSORIES}
+    assert told["glasses"] > 0.95
+    assert told["eye_colour"] > 0.5
+    assert abs(told["outfit"]) < 0.2
+
+
 def test_what_does_not_vary_is_not_read() -> None:
     latents, shown = drawn(0, 200)
     matrix = readout.fit(latents, (shown[0],) * 200)
     assert np.abs(matrix).max() < 1e-3
 
 
-def test_the_matrix_is_fitted_once(tmp_path: Path) -> None:
+def test_the_matrix_is_fitted_once_for_the_same_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "work" / "readout.npz"
     latents, shown = drawn(0, 40)
-    first = readout.open_readout(tmp_path / "runs" / "readout.npy", latents, shown)
-    again = readout.open_readout(tmp_path / "runs" / "readout.npy", latents * 0, shown)
-    np.testing.assert_array_equal(first, again)
+    first = readout.open_readout(path, latents, shown)
+    more, shown_more = drawn(0, 50)
+    other = readout.open_readout(path, more, shown_more)
+    assert not np.array_equal(first, other)
+    monkeypatch.setattr(readout, "fit", None)
+    np.testing.assert_array_equal(readout.open_readout(path, more, shown_more), other)
+    assert [one.name for one in path.parent.iterdir()] == [path.name]

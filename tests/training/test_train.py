@@ -109,9 +109,17 @@ def test_a_checkpoint_of_another_network_is_told(tmp_path: Path) -> None:
             use()
         assert caught.value.reason == "CHECKPOINT_DIFFERS"
         assert str(rotator.checkpoint) in caught.value.message
-    with pytest.raises(FailedPreconditionError) as caught:
-        face.start_from(tmp_path / "nothing.pt")
-    assert caught.value.reason == "CHECKPOINT_MISSING"
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(b"PK nothing")
+    torch.save({"weights": torch.zeros(1)}, tmp_path / "other.pt")
+    for name, reason in (
+        ("nothing", "CHECKPOINT_MISSING"),
+        ("broken", "CHECKPOINT_UNREADABLE"),
+        ("other", "CHECKPOINT_UNREADABLE"),
+    ):
+        with pytest.raises(FailedPreconditionError) as caught:
+            face.start_from(tmp_path / f"{name}.pt")
+        assert (caught.value.reason, caught.value.field) == (reason, "from")
 
 
 def test_the_learning_rate_rises_stays_and_falls() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -11,20 +12,40 @@ from torch import nn
 from kuchipaku_contract.errors import FailedPreconditionError
 
 
-def read_checkpoint(path: Path, *, train: str = "train first") -> dict[str, Any]:
+def read_checkpoint(
+    path: Path, *, advice: str = "train first", field: str = "work"
+) -> dict[str, Any]:
     """Read what a training loop saved.
 
-    Raises FailedPreconditionError CHECKPOINT_MISSING, which says to `train`, if there is none.
+    `field` is the setting that the path follows from. Raises FailedPreconditionError:
+    CHECKPOINT_MISSING with the `advice` if there is none, CHECKPOINT_UNREADABLE if it is no
+    checkpoint or broken.
     """
     if not path.exists():
         raise FailedPreconditionError(
-            f"{path} is missing; {train}", reason="CHECKPOINT_MISSING", field="work"
+            f"{path} is missing; {advice}", reason="CHECKPOINT_MISSING", field=field
         )
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        whole = {"average", "step"} <= state.keys()
+    except (RuntimeError, UnpicklingError, EOFError, OSError, AttributeError) as error:
+        raise _unreadable(path, field) from error
+    if not whole:
+        raise _unreadable(path, field)
     return state
 
 
-def put_weights(network: nn.Module, weights: dict[str, Any], path: Path) -> None:
+def _unreadable(path: Path, field: str) -> FailedPreconditionError:
+    return FailedPreconditionError(
+        f"{path} is no checkpoint of a training, or broken",
+        reason="CHECKPOINT_UNREADABLE",
+        field=field,
+    )
+
+
+def put_weights(
+    network: nn.Module, weights: dict[str, Any], path: Path, *, field: str = "work"
+) -> None:
     """Put weights that came from `path` into a network.
 
     Raises FailedPreconditionError CHECKPOINT_DIFFERS if they are of another network.
@@ -33,18 +54,19 @@ def put_weights(network: nn.Module, weights: dict[str, Any], path: Path) -> None
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise FailedPreconditionError(
-            f"{path} is of another network, perhaps of another version; train in another folder "
-            f"or remove it. {error}",
+            f"{path} is of another network, perhaps of another version; give another one",
             reason="CHECKPOINT_DIFFERS",
-            field="work",
+            field=field,
         ) from error
 
 
-def put_averaged(network: nn.Module, path: Path, *, train: str = "train first") -> dict[str, Any]:
+def put_averaged(
+    network: nn.Module, path: Path, *, advice: str = "train first", field: str = "work"
+) -> dict[str, Any]:
     """Put the averaged weights of a checkpoint into a network. Returns the whole checkpoint.
 
     Raises like `read_checkpoint` and `put_weights`.
     """
-    state = read_checkpoint(path, train=train)
-    put_weights(network, state["average"], path)
+    state = read_checkpoint(path, advice=advice, field=field)
+    put_weights(network, state["average"], path, field=field)
     return state

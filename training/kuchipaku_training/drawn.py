@@ -44,25 +44,46 @@ def create(folder: Path, spec: Spec) -> None:
                 reason="DATA_SPEC_DIFFERS",
                 field="data",
             )
-        check_arrays(folder, spec)
+        _check_arrays(folder, spec)
         return
     for name, (shape, dtype) in spec.arrays().items():
         np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.dtype(dtype), shape)
     description.write_text(json.dumps(wanted, indent=2), "utf-8")
 
 
-def check_arrays(folder: Path, spec: Spec) -> None:
-    """Raise FailedPreconditionError unless `folder` has the arrays that `spec` now stands for."""
+def open_spec(folder: Path, kind: type[SpecT]) -> SpecT:
+    """Return the spec of the set in `folder`, whose arrays are there.
+
+    Raises FailedPreconditionError if there is no set, or if another version has made it.
+    """
+    description = folder / "spec.json"
+    if not description.exists():
+        raise FailedPreconditionError(
+            f"no data set in {folder}; render one first", reason="DATA_MISSING", field="data"
+        )
+    try:
+        spec = kind(**json.loads(description.read_text("utf-8")))
+    except TypeError as error:
+        raise _of_another_version(folder, description.name) from error
+    _check_arrays(folder, spec)
+    return spec
+
+
+def _check_arrays(folder: Path, spec: Spec) -> None:
     for name, (shape, dtype) in spec.arrays().items():
         path = folder / f"{name}.npy"
         found = np.load(path, mmap_mode="r") if path.exists() else None
         if found is None or (found.shape, found.dtype) != (shape, np.dtype(dtype)):
-            raise FailedPreconditionError(
-                f"{folder} was drawn by another version ({name}.npy is missing or of another "
-                "form); give another folder or remove it",
-                reason="DATA_SPEC_DIFFERS",
-                field="data",
-            )
+            raise _of_another_version(folder, path.name)
+
+
+def _of_another_version(folder: Path, file: str) -> FailedPreconditionError:
+    return FailedPreconditionError(
+        f"{folder} was drawn by another version ({file} is missing or of another form); give "
+        "another folder or remove it",
+        reason="DATA_SPEC_DIFFERS",
+        field="data",
+    )
 
 
 def missing_count(folder: Path) -> int:

@@ -128,8 +128,8 @@ class TrainingLoop(ABC, Generic[Data, Score]):
 
         Raises FailedPreconditionError if there is none, or if it is of another network.
         """
-        put_averaged(self.net, checkpoint)
-        put_averaged(self.average, checkpoint)
+        state = put_averaged(self.net, checkpoint, advice="give another one", field="from")
+        put_weights(self.average, state["average"], checkpoint, field="from")
 
     def precision(self) -> AbstractContextManager[object]:
         """Return what the network runs in; pictures and losses stay float32 outside of it."""

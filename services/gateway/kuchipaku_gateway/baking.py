@@ -29,14 +29,14 @@ _SHAPES = {cue_pb2.MouthShape.Value(f"MOUTH_SHAPE_{shape}"): shape for shape in 
 _POSE_FIELDS = {
     "config.frame_format.": "",
     "config.model": "pose_model",
-    "config.mouth_overrides": "character",
+    "config.mouth_overrides*": "character",
     "config.canvas_sha256": "character",
-    "canvas": "character",
+    "canvas*": "character",
 }
-# There are as many sprites as expressions ask for.
 _COMPOSITOR_FIELDS = {
     "config.frame_format.": "",
     "config.": "packing.",
+    # Too many pixels: of fewer expressions, or smaller ones, there would be less.
     "sprites": "expressions",
 }
 _NANOS = 1_000_000_000
@@ -186,16 +186,17 @@ class Baking:
         await pose.write(pose_pb.RenderPosesRequest(poses=faces))
         await pose.done_writing()
         done = 0
-        async for answer in pose.responses():
-            if answer.WhichOneof("payload") != "frames":
-                continue
-            frames = answer.frames.frames
-            planned = self._planned[done : done + len(frames)]
-            done += len(frames)
-            if not await compositor.write(_sprites(planned, frames)):
-                return
-            progress = pb.BakeSpritesProgress(fraction=done / len(self._planned))
-            await send(pb.BakeSpritesResponse(progress=progress))
+        with renamed(_POSE_FIELDS):
+            async for answer in pose.responses():
+                if answer.WhichOneof("payload") != "frames":
+                    continue
+                frames = answer.frames.frames
+                planned = self._planned[done : done + len(frames)]
+                done += len(frames)
+                if not await compositor.write(_sprites(planned, frames)):
+                    return
+                progress = pb.BakeSpritesProgress(fraction=done / len(self._planned))
+                await send(pb.BakeSpritesResponse(progress=progress))
         if done != len(self._planned):
             raise InternalError(
                 "The pose service stopped early.", reason="PEER_PROTOCOL", peer="pose"
@@ -220,14 +221,24 @@ def _sprites(
 
 async def _pass_on(compositor: _Compositor, send: Send[pb.BakeSpritesResponse]) -> None:
     complete = False
-    with renamed(_COMPOSITOR_FIELDS):
-        async for answer in compositor.responses():
-            kind = answer.WhichOneof("payload")
-            if kind == "chunk":
-                await send(pb.BakeSpritesResponse(chunk=answer.chunk))
-            elif kind == "summary":
-                complete = True
-                await send(pb.BakeSpritesResponse(summary=answer.summary))
+    try:
+        with renamed(_COMPOSITOR_FIELDS):
+            async for answer in compositor.responses():
+                kind = answer.WhichOneof("payload")
+                if kind == "chunk":
+                    await send(pb.BakeSpritesResponse(chunk=answer.chunk))
+                elif kind == "summary":
+                    complete = True
+                    await send(pb.BakeSpritesResponse(summary=answer.summary))
+    except InvalidArgumentError as error:
+        if not (error.field or "").startswith("sprites."):
+            raise
+        # The caller has made none of them.
+        raise InternalError(
+            f"The compositor did not understand a sprite: {error.message}",
+            reason="PEER_PROTOCOL",
+            peer="compositor",
+        ) from error
     if not complete:
         raise InternalError(
             "The compositor stopped early.", reason="PEER_PROTOCOL", peer="compositor"

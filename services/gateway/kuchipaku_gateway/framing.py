@@ -52,8 +52,8 @@ def frame_format(asked: Framed, *, has_crop: bool) -> frame_pb2.FrameFormat:
 def renamed(names: Mapping[str, str]) -> Iterator[None]:
     """Raise what is found wrong behind under the fields of the request that it was made from.
 
-    `names` maps fields of theirs to ours, and what is in them with them; where theirs ends in a
-    dot, only the beginning of the path is another. The first one that fits is taken.
+    `names` maps fields of theirs to ours; where theirs ends in a dot, the beginning of the path,
+    and where it ends in an asterisk, all that begins so. The first one that fits is taken.
     """
     try:
         yield
@@ -67,6 +67,6 @@ def _renamed(field: str, names: Mapping[str, str]) -> str:
     for theirs, ours in names.items():
         if theirs.endswith(".") and field.startswith(theirs):
             return ours + field.removeprefix(theirs)
-        if field == theirs or field.startswith((f"{theirs}.", f"{theirs}[")):
+        if field == theirs or (theirs.endswith("*") and field.startswith(theirs[:-1])):
             return ours
     return field

@@ -175,11 +175,17 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
         self, request: pb.BakeSpritesRequest, context: Context
     ) -> AsyncIterator[pb.BakeSpritesResponse]:
         """Make sprite sheets."""
+        # What is wrong with it is said before it has to wait.
+        await self._baking(request, context)
+        async with self._videos.slot():
+            baking = await self._baking(request, context)
+            async with aclosing(produced(baking.run)) as answers:
+                async for answer in answers:
+                    yield answer
+
+    async def _baking(self, request: pb.BakeSpritesRequest, context: Context) -> Baking:
         character = await self._store.get(parse_name(request.character, field_path="character"))
-        baking = Baking(request, character, self._scope(context))
-        async with self._videos.slot(), aclosing(produced(baking.run)) as answers:
-            async for answer in answers:
-                yield answer
+        return Baking(request, character, self._scope(context))
 
 
 def _merged(present: Character, sent: pb.Character, mask: list[str]) -> Character:

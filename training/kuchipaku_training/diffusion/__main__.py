@@ -18,7 +18,7 @@ from kuchipaku_training.diffusion.dataset import BustData, DataSpec
 from kuchipaku_training.diffusion.latents import LinearLatents
 
 _LATENTS: Final = "latents.npz"
-_READOUT: Final = "readout.npy"
+_READOUT: Final = "readout.npz"
 #: Training -> steps, pictures a step, learning rate.
 _PACE: Final = {
     "decoder": (8000, 8, 1e-3),
@@ -43,7 +43,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             "render": "draw the training and held-out busts, and fit the latents",
             "decoder": "train the decoder, from latents to pictures",
             "reader": "train the text encoder to read captions",
-            "unet": "train the U-Net, and the text encoder with it",
+            "unet": "train the U-Net",
             "classifier": "train the network that measures obedience",
             "evaluate": "measure on held-out captions and draw sheets",
             "export": "write the diffusers folder and the model card",
@@ -125,11 +125,14 @@ def _unet(options: argparse.Namespace, console: Console) -> None:
 
     settings = commands.loop_settings(denoiser.TrainSettings, options)
     linear = LinearLatents.load(options.work / _LATENTS)
-    train, held = (denoiser.encode_data(data, linear) for data in _both(options))
-    read = readout.open_readout(options.work / _READOUT, train.latents, train.attributes)
-    trainer = denoiser.Trainer(settings, options.work / "runs", read)
+    trainer = denoiser.Trainer(settings, options.work / "runs")
     if not trainer.checkpoint.exists() and options.start is None:
         trainer.begin(lambda net: reader.take_over(net, trainer.folder))
+    train, held = (denoiser.encode_data(data, linear) for data in _both(options))
+    matrix = readout.open_readout(options.work / _READOUT, train.latents, train.attributes)
+    told = readout.correlations(matrix, held.latents, held.attributes)
+    console.print("readout:", ", ".join(f"{name} {value:.2f}" for name, value in told.items()))
+    trainer.weigh(matrix)
     commands.train(trainer, options.start, train, held, console)
 
 

@@ -6,7 +6,6 @@ picture shows is `subject(first_seed + index)`. Rendering resumes: finished pict
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,14 +73,10 @@ def on_background(premultiplied: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def open_data(folder: Path) -> BustData:
     """Open a rendered data set for reading.
 
-    Raises FailedPreconditionError if the folder holds none, or no picture is finished.
+    Raises FailedPreconditionError if the folder holds none, if another version drew it, or if no
+    picture is finished.
     """
-    description = folder / "spec.json"
-    if not description.exists():
-        raise FailedPreconditionError(
-            f"no data set in {folder}; render one first", reason="DATA_MISSING", field="data"
-        )
-    spec = DataSpec(**json.loads(description.read_text("utf-8")))
+    spec = drawn.open_spec(folder, DataSpec)
     ready = np.flatnonzero(np.load(folder / "done.npy"))
     if not len(ready):
         raise FailedPreconditionError(

@@ -95,17 +95,15 @@ def noisier(shares: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 class Trainer(TrainingLoop[LatentData, float]):
-    """Denoiser in training; its score is the loss on held-out pictures.
+    """Denoiser in training; its score is the mean squared error of held-out latents, of which
+    some count more in training.
 
     Velocity as of Salimans and Ho (arXiv:2202.00512): noise * alpha - latent * sigma.
     """
 
-    def __init__(
-        self, settings: TrainSettings, folder: Path, readout: NDArray[np.float32] | None = None
-    ) -> None:
-        """Train in `folder`; with a `readout`, errors in what it reads weigh besides."""
+    def __init__(self, settings: TrainSettings, folder: Path) -> None:
         torch.manual_seed(settings.seed)
-        self._readout = None if readout is None else torch.from_numpy(readout)
+        self._readout: Tensor | None = None
         self.tokenizer = networks.build_tokenizer()
         denoiser = Denoiser(self.tokenizer)
         for part in (denoiser.text, denoiser.unet.add_embedding):
@@ -122,6 +120,10 @@ class Trainer(TrainingLoop[LatentData, float]):
         for net in (self.net, self.average):
             prepare(cast(Denoiser, net))
 
+    def weigh(self, readout: NDArray[np.float32]) -> None:
+        """Let errors in what `readout` (8192, k) reads from latents weigh besides."""
+        self._readout = torch.from_numpy(readout)
+
     def loss(self, data: LatentData) -> Tensor:
         errors = self._batch_errors(self.net, data, (self.settings.seed, self.step))
         loss = (errors**2 * self._weights).mean()
@@ -136,10 +138,10 @@ class Trainer(TrainingLoop[LatentData, float]):
         return float(np.mean([float(error) for error in errors]))
 
     def figures(self, score: float) -> Mapping[str, float]:
-        return {"held_loss": score}
+        return {"held_error": score}
 
     def told(self, score: float) -> str:
-        return f"loss {score:.4f}"
+        return f"error {score:.4f}"
 
     def _batch_errors(self, net: nn.Module, data: LatentData, seed: tuple[int, int]) -> Tensor:
         """Errors of the velocity (n, 32, 16, 16) on the batch of a seed."""

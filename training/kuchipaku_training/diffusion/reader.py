@@ -100,6 +100,6 @@ def take_over(denoiser: Denoiser, runs: Path) -> None:
     Raises FailedPreconditionError if it has not been trained.
     """
     reader = ReaderNetwork()
-    put_averaged(reader, runs / f"{NAME}.pt", train="train the reader first")
+    put_averaged(reader, runs / f"{NAME}.pt", advice="train the reader first")
     denoiser.text.load_state_dict(reader.text.state_dict())
     denoiser.unet.add_embedding.load_state_dict(reader.pooling.state_dict())

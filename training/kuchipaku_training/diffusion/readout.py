@@ -8,6 +8,7 @@ besides. What predicts best remains the same, the mean of all pictures that fit.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +67,23 @@ def fit(latents: NDArray[np.floating[Any]], shown: tuple[Attributes, ...]) -> Fl
     return np.asarray(matrix * np.sqrt(_shares() / np.maximum(variance, 1e-6)), np.float32)
 
 
+def correlations(
+    matrix: Floats, latents: NDArray[np.floating[Any]], shown: tuple[Attributes, ...]
+) -> dict[str, float]:
+    """How what is read of each trait goes with what pictures (n, views, c, h, w) show, -1..1.
+
+    Of a choice, the mean over its values; values that none or all have are left out.
+    """
+    first = latents[:, 0].reshape(len(latents), -1).astype(np.float32)
+    read, truth = first @ matrix, indicators(shown)
+    names = [name for name, values in traits.CHOICES.items() for _ in values]
+    found: dict[str, list[float]] = {}
+    for name, one, other in zip([*names, *traits.ACCESSORIES], read.T, truth.T, strict=True):
+        if other.std() > 0 and one.std() > 0:
+            found.setdefault(name, []).append(float(np.corrcoef(one, other)[0, 1]))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
 def _shares() -> NDArray[np.float64]:
     """What each number counts, (84,)."""
     choices = [np.full(len(values), _CHOICE / len(values)) for values in traits.CHOICES.values()]
@@ -76,9 +94,19 @@ def _shares() -> NDArray[np.float64]:
 def open_readout(
     path: Path, latents: NDArray[np.floating[Any]], shown: tuple[Attributes, ...]
 ) -> Floats:
-    """Read the matrix from `path`; fitted and written if there is none."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, fit(latents, shown))
-    matrix: Floats = np.load(path)
+    """Read the matrix from `path` (.npz); fitted and written if there is none of these pictures."""
+    digest = hashlib.sha256(
+        str(latents.shape).encode() + latents[:: len(latents) // 8 or 1].tobytes()
+    )
+    key = np.frombuffer(digest.digest(), np.uint8)
+    if path.exists():
+        with np.load(path) as kept:
+            if np.array_equal(kept["key"], key) and kept["matrix"].shape[1] == traits.OUTPUTS:
+                return np.asarray(kept["matrix"], np.float32)
+    matrix = fit(latents, shown)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    with partial.open("wb") as file:
+        np.savez(file, matrix=matrix, key=key)
+    partial.replace(path)
     return matrix

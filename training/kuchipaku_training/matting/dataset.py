@@ -12,7 +12,6 @@ Rendering resumes: what `done.npy` marks is kept.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,14 +95,10 @@ class FigureData:
 def open_data(folder: Path) -> FigureData:
     """Open a rendered data set for reading.
 
-    Raises FailedPreconditionError if the folder holds none, or no figure or scene is finished.
+    Raises FailedPreconditionError if the folder holds none, if another version drew it, or if no
+    figure or scene is finished.
     """
-    description = folder / "spec.json"
-    if not description.exists():
-        raise FailedPreconditionError(
-            f"no data set in {folder}; render one first", reason="DATA_MISSING", field="data"
-        )
-    spec = DataSpec(**json.loads(description.read_text("utf-8")))
+    spec = drawn.open_spec(folder, DataSpec)
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in spec.arrays()}
     figures = np.flatnonzero(arrays["done"][: spec.figures])
     scenes = np.flatnonzero(arrays["done"][spec.figures :])

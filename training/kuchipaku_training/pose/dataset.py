@@ -15,7 +15,6 @@ Rendering resumes: characters marked in `done.npy` are kept.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -108,13 +107,7 @@ def open_data(folder: Path) -> PoseData:
     Raises FailedPreconditionError if the folder holds none, if another version drew it, or if no
     character is finished.
     """
-    description = folder / "spec.json"
-    if not description.exists():
-        raise FailedPreconditionError(
-            f"no data set in {folder}; render one first", reason="DATA_MISSING", field="data"
-        )
-    spec = DataSpec(**json.loads(description.read_text("utf-8")))
-    drawn.check_arrays(folder, spec)
+    spec = drawn.open_spec(folder, DataSpec)
     arrays = {name: np.load(_path(folder, name), mmap_mode="r") for name in spec.arrays()}
     ready = np.flatnonzero(arrays["done"])
     if not len(ready):

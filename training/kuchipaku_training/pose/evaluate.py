@@ -102,7 +102,7 @@ def load_networks(work: Path) -> tuple[FaceNetwork, RotatorNetwork, dict[str, in
     for name, task in TASKS.items():
         network = task.build()
         path = work / "runs" / f"{name}.pt"
-        state = put_averaged(network, path, train=f"train the {name} network first")
+        state = put_averaged(network, path, advice=f"train the {name} network first")
         networks.append(network.eval().requires_grad_(False))
         settings = state["settings"]
         seen[name] = int(state["step"]) * settings["characters"] * settings["poses"]
