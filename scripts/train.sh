@@ -36,7 +36,7 @@ train_gan() {
   "$uv" pip install --quiet --no-deps --python .venv-train-gan/bin/python "${members[@]}"
   local train=(.venv-train-gan/bin/kuchipaku-train gan)
   "${train[@]}" draw
-  "${train[@]}" all --epochs 60 --pack models/starter/gan --license Apache-2.0 \
+  "${train[@]}" all --epochs 150 --pack models/starter/gan --license Apache-2.0 \
     --source "drawn by this repository's illustrator"
 }
 

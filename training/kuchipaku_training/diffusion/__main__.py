@@ -21,10 +21,10 @@ _LATENTS: Final = "latents.npz"
 _READOUT: Final = "readout.npz"
 #: Training -> steps, pictures a step, learning rate.
 _PACE: Final = {
-    "decoder": (8000, 8, 1e-3),
+    "decoder": (12_500, 8, 1e-3),
     "reader": (2000, 24, 1e-3),
     "unet": (40_000, 12, 1e-3),
-    "classifier": (3000, 24, 2e-3),
+    "classifier": (4200, 24, 2e-3),
 }
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from kuchipaku_contract.errors import FailedPreconditionError
 
+#: Of the evaluation, beside the card.
+SHEETS: Final = ("samples.jpg", "nearest.jpg")
 _DESIGNS: Final = {
     "classic": "Five transposed convolutions (DCGAN) against two convolutions with dropout; binary "
     "cross-entropy for both, Adam.",
@@ -27,6 +29,10 @@ A generator of faces, 128 x 128 pixels, by seed alone: it takes no prompt.
   (n, 3, 128, 128), RGB, -1..1. {size:.2f} MB (float16 weights, computed in float32),
   {milliseconds:.1f} ms of one CPU thread for a picture.
 - Use: `kuchipaku imagine --model gan:generator.onnx --seed 1`.
+
+![Drawn faces that training never saw above, generated ones below](samples.jpg)
+
+[nearest.jpg](nearest.jpg): generated faces, each above the nearest one that was learned from.
 
 ## Training
 {design}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import onnx
 from kuchipaku_contract.errors import FailedPreconditionError
 from kuchipaku_imagegen.backends.gan import latent
 from kuchipaku_imagegen.onnxmodel import OnnxModel
-from kuchipaku_training.gan.card import write_card
+from kuchipaku_training.gan.card import SHEETS, write_card
 from kuchipaku_training.gan.graph import build_graph
 from kuchipaku_training.gan.recipe import Recipe
 
@@ -56,7 +57,9 @@ def write_model(recipe: Recipe, path: Path, properties: dict[str, str]) -> dict[
 def export_model(
     recipe: Recipe, about: dict[str, Any], reports: Path, folder: Path
 ) -> dict[str, float]:
-    """Write `generator.onnx` and `MODEL_CARD.md` to `folder`; what is there is replaced last.
+    """Write `generator.onnx`, `MODEL_CARD.md` and the evaluation's sheets to `folder`.
+
+    What is there is replaced last.
 
     about: architecture, licence, steps and samples of the training. Raises
     FailedPreconditionError if the export differs from TensorFlow or was not evaluated yet.
@@ -74,6 +77,8 @@ def export_model(
         reports.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps({**about, **figures}, indent=2), "utf-8")
         write_card(reports, str(about["architecture"]), draft / "MODEL_CARD.md")
+        for sheet in SHEETS:
+            shutil.copyfile(reports / f"{about['architecture']}-{sheet}", draft / sheet)
         folder.mkdir(exist_ok=True)
         for file in draft.iterdir():
             file.replace(folder / file.name)
