@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 from google.protobuf.wrappers_pb2 import StringValue
 
+from kuchipaku.calls import keep_status
 from kuchipaku_contract import InvalidArgumentError, KuchipakuError, ResourceExhaustedError
 from kuchipaku_runtime import (
     ChannelSettings,
@@ -139,7 +140,7 @@ async def build(context: ServiceContext[ProbeSettings]) -> list[Service]:
 
 
 class ProbeStub:
-    """Calls of the probe."""
+    """Calls of the probe; those that stream requests keep the status that they are ended with."""
 
     def __init__(self, channel: Any) -> None:
         codec: Any = {
@@ -147,13 +148,17 @@ class ProbeStub:
             "response_deserializer": StringValue.FromString,
         }
         self.unary = channel.unary_unary(f"/{NAME}/Unary", **codec)
-        self.collect = channel.stream_unary(f"/{NAME}/Collect", **codec)
+        self.collect = _keeping_status(channel.stream_unary(f"/{NAME}/Collect", **codec))
         self.repeat = channel.unary_stream(f"/{NAME}/Repeat", **codec)
         self.writer = channel.unary_stream(f"/{NAME}/Writer", **codec)
-        self.chat = channel.stream_stream(f"/{NAME}/Chat", **codec)
+        self.chat = _keeping_status(channel.stream_stream(f"/{NAME}/Chat", **codec))
         self.missing = channel.unary_unary(f"/{NAME}/Missing", **codec)
         self.raw = channel.unary_unary(f"/{NAME}/Unary")
-        self.raw_chat = channel.stream_stream(f"/{NAME}/Chat")
+        self.raw_chat = _keeping_status(channel.stream_stream(f"/{NAME}/Chat"))
+
+
+def _keeping_status(method: Any) -> Callable[..., Any]:
+    return lambda *requests, **options: keep_status(method(*requests, **options))
 
 
 def text(value: str) -> StringValue:
