@@ -12,11 +12,7 @@ from click.testing import CliRunner, Result
 
 from kuchipaku.cli.main import main
 from kuchipaku_gateway.characters import Character
-from kuchipaku_gateway.service import build
-from kuchipaku_gateway.settings import GatewaySettings
-from kuchipaku_gateway.store import CharacterStore, Creation
-from kuchipaku_runtime import ServiceSettings, serving
-from tests.gateway.company import Company
+from tests.gateway.company import Company, gateway_before, settings_beside
 
 OLD = {"meta": {"app": "kuchipaku", "images": ["sheet-0.png", "sheet-1.png"]}}
 
@@ -28,21 +24,8 @@ def company() -> Company:
 
 @pytest.fixture
 async def address(tmp_path: Path, company: Company) -> AsyncIterator[str]:
-    behind = f"unix:{tmp_path}/company.sock"
-    settings = GatewaySettings(
-        address=f"unix:{tmp_path}/gateway.sock",
-        pose_address=behind,
-        lipsync_address=behind,
-        compositor_address=behind,
-        store_url=f"file://{tmp_path}/store",
-        peer_patience_s=0.0,
-    )
-    store = CharacterStore(settings.store_url)
-    await store.create(Creation(Character("momo", "0" * 64)), b"png")
-    async with (
-        serving(ServiceSettings(address=behind), company.build),
-        serving(settings, build) as gateway,
-    ):
+    settings, character = settings_beside(tmp_path), Character("momo", "0" * 64)
+    async with gateway_before(company, settings, character) as gateway:
         yield gateway
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -16,7 +18,11 @@ from kuchipaku.pose.v1 import pose_service_pb2 as pose
 from kuchipaku.pose.v1 import pose_service_pb2_grpc as pose_grpc
 from kuchipaku.type.v1 import cue_pb2, frame_pb2, session_pb2
 from kuchipaku_contract.errors import InvalidArgumentError
-from kuchipaku_runtime import Service, ServiceContext, ServiceSettings
+from kuchipaku_gateway.characters import Character
+from kuchipaku_gateway.service import build
+from kuchipaku_gateway.settings import GatewaySettings
+from kuchipaku_gateway.store import CharacterStore, Creation
+from kuchipaku_runtime import Service, ServiceContext, ServiceSettings, serving
 
 
 class Animator(pose_grpc.PoseServiceServicer):
@@ -230,6 +236,33 @@ class Company:
                 compositor_grpc.add_CompositorServiceServicer_to_server,
             ),
         ]
+
+
+def settings_beside(folder: Path, **options: Any) -> GatewaySettings:
+    """Settings of a gateway in `folder` with the company behind it."""
+    behind = f"unix:{folder}/company.sock"
+    values: dict[str, Any] = {
+        "address": f"unix:{folder}/gateway.sock",
+        "pose_address": behind,
+        "lipsync_address": behind,
+        "compositor_address": behind,
+        "store_url": f"file://{folder}/store",
+        "peer_patience_s": 0.0,
+    }
+    return GatewaySettings(**values | options)
+
+
+@asynccontextmanager
+async def gateway_before(
+    company: Company, settings: GatewaySettings, character: Character
+) -> AsyncIterator[str]:
+    """A gateway that knows a character, before a company; its address."""
+    await CharacterStore(settings.store_url).create(Creation(character), b"png")
+    async with (
+        serving(ServiceSettings(address=settings.pose_address), company.build),
+        serving(settings, build) as address,
+    ):
+        yield address
 
 
 def _frames(utterance_id: str, count: int) -> pose.AnimateResponse:

@@ -21,12 +21,8 @@ from kuchipaku_contract.errors import (
     ResourceExhaustedError,
 )
 from kuchipaku_gateway.characters import Character
-from kuchipaku_gateway.service import build
-from kuchipaku_gateway.settings import GatewaySettings
-from kuchipaku_gateway.store import CharacterStore, Creation
-from kuchipaku_runtime import ServiceSettings, serving
 
-from .company import Company
+from .company import Company, gateway_before, settings_beside
 
 NAME = "characters/momo"
 SHAPE_COUNT = 9
@@ -39,25 +35,10 @@ def company() -> Company:
 
 @pytest.fixture
 async def client(tmp_path: Path, company: Company) -> AsyncIterator[Client]:
-    behind = f"unix:{tmp_path}/company.sock"
-    settings = GatewaySettings(
-        address=f"unix:{tmp_path}/gateway.sock",
-        pose_address=behind,
-        lipsync_address=behind,
-        compositor_address=behind,
-        store_url=f"file://{tmp_path}/store",
-        peer_patience_s=0.0,
-        videos=1,
-        queue_limit=0,
-    )
     own_mouth = {"D": {"weights": {"mouth_ooo": 0.5}}}
     character = Character("momo", "0" * 64, pose_model="hers", expression="sad", mouth=own_mouth)
-    await CharacterStore(settings.store_url).create(Creation(character), b"png")
-    async with (
-        serving(ServiceSettings(address=behind), company.build),
-        serving(settings, build) as address,
-        Client(address) as client,
-    ):
+    settings = settings_beside(tmp_path, videos=1, queue_limit=0)
+    async with gateway_before(company, settings, character) as address, Client(address) as client:
         yield client
 
 

@@ -21,7 +21,7 @@ from kuchipaku_gateway.settings import GatewaySettings
 from kuchipaku_gateway.store import CharacterStore, Creation
 from kuchipaku_runtime import ServiceSettings, serving
 
-from .company import Company
+from .company import Company, gateway_before, settings_beside
 
 NAME = "characters/momo"
 
@@ -33,31 +33,13 @@ def company() -> Company:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> GatewaySettings:
-    behind = f"unix:{tmp_path}/company.sock"
-    return GatewaySettings(
-        address=f"unix:{tmp_path}/gateway.sock",
-        pose_address=behind,
-        lipsync_address=behind,
-        compositor_address=behind,
-        store_url=f"file://{tmp_path}/store",
-        backlog_mib=1,
-        peer_patience_s=0.0,
-        sessions=8,
-    )
+    return settings_beside(tmp_path, backlog_mib=1, sessions=8)
 
 
 @pytest.fixture
-async def client(
-    tmp_path: Path, company: Company, settings: GatewaySettings
-) -> AsyncIterator[Client]:
+async def client(company: Company, settings: GatewaySettings) -> AsyncIterator[Client]:
     character = Character("momo", "0" * 64)
-    await CharacterStore(settings.store_url).create(Creation(character), b"png")
-    behind = ServiceSettings(address=f"unix:{tmp_path}/company.sock")
-    async with (
-        serving(behind, company.build),
-        serving(settings, build) as address,
-        Client(address) as client,
-    ):
+    async with gateway_before(company, settings, character) as address, Client(address) as client:
         yield client
 
 
