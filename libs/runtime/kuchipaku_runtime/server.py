@@ -237,7 +237,10 @@ def server_options(settings: ServiceSettings) -> list[tuple[str, Any]]:
         ("grpc.keepalive_time_ms", _ms(settings.keepalive_time_s)),
         ("grpc.keepalive_timeout_ms", _ms(settings.keepalive_timeout_s)),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+        # Named unlike its constant in C, GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS;
+        # unknown names are ignored, and five minutes would end every quiet stream that is kept
+        # alive.
+        ("grpc.http2.min_ping_interval_without_data_ms", _ms(settings.ping_interval_min_s)),
         # Without this a second server would share the port in silence.
         ("grpc.so_reuseport", 0),
     ]

@@ -188,6 +188,12 @@ class ServiceSettings(BaseSettings):
     keepalive_timeout_s: float = Field(
         default=20.0, gt=0, description="Seconds without an answer until a client counts as gone."
     )
+    ping_interval_min_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="Clients may ping this often while nothing is sent; whoever pings more is "
+        "disconnected (ENHANCE_YOUR_CALM, too_many_pings).",
+    )
 
     malloc_mmap_threshold_mib: int = Field(
         default=32,
