@@ -34,7 +34,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, data_folder: Path) -> Path:
     """Return a work folder with data and checkpoints of untrained networks."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "data").mkdir()
-    for name in ("train", "held"):
+    for name in ("train", "held", "styles"):
         (folder / "data" / name).symlink_to(data_folder)
     for task in TASKS.values():
         Trainer(task, TrainSettings(steps=1), folder / "runs").save()
@@ -67,7 +67,7 @@ def test_evaluation_and_export_write_reports_and_a_card(work: Path, tmp_path: Pa
     export_pack(work, tmp_path, console)
     card = (tmp_path / "MODEL_CARD.md").read_text("utf-8")
     assert "doing nothing" in card
-    for name in ("faces", "heads", "mouths", "turns"):
+    for name in ("faces", "hands", "heads", "mouths", "turns"):
         assert (tmp_path / f"{name}.png").stat().st_size > 1000
     assert (work / "reports" / "held_out.json").exists()
 

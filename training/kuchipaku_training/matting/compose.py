@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from kuchipaku_training.matting import style
+from kuchipaku_training import style
 from kuchipaku_training.matting.dataset import FigureData
 from kuchipaku_training.matting.figures import CANVAS_SIZE
 

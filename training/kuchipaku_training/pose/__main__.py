@@ -17,6 +17,8 @@ from kuchipaku_training.pose.tasks import TASKS
 from kuchipaku_training.pose.train import Trainer, TrainSettings
 
 TRAIN_SEED = 100_000
+#: Share of the training characters that other hands draw.
+STYLED = 0.75
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -46,9 +48,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def _add_render_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--characters", type=int, default=600, help="training characters")
+    command.add_argument("--characters", type=int, default=900, help="training characters")
     command.add_argument(
         "--held-characters", type=int, default=held_out.CHARACTERS, help="held-out characters"
+    )
+    command.add_argument(
+        "--styled-characters",
+        type=int,
+        default=held_out.STYLED_CHARACTERS,
+        help="held-out characters by hands that training never saw",
     )
     command.add_argument("--workers", type=int, default=2, help="drawing processes")
 
@@ -58,7 +66,10 @@ def _render(options: argparse.Namespace, console: Console) -> None:
         "held": DataSpec(
             held_out.FIRST_SEED, options.held_characters, faces=10, turns=6, full_size=True
         ),
-        "train": DataSpec(TRAIN_SEED, options.characters, faces=7, turns=5),
+        "styles": DataSpec(
+            held_out.STYLES_SEED, options.styled_characters, faces=7, turns=1, styled=1.0
+        ),
+        "train": DataSpec(TRAIN_SEED, options.characters, faces=7, turns=5, styled=STYLED),
     }
     with commands.drawing_progress(console) as progress:
         for name, spec in specs.items():

@@ -2,8 +2,8 @@
 of a character.
 
 A network trained on aligned heads memorises positions, so every batch is shifted, and half of
-them are scaled and stretched as well. Each batch depends on (seed, step) alone, so that a resumed
-training sees the same batches.
+them are scaled and stretched as well. Colours, light, paper and focus change too. Each batch
+depends on (seed, step) alone, so that a resumed training sees the same batches.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from kuchipaku_training import style
 from kuchipaku_training.pose import sampling
 from kuchipaku_training.pose.dataset import PoseData
 from kuchipaku_training.pose.layout import (
@@ -41,6 +42,9 @@ from kuchipaku_training.pose.pixels import Pixels
 _SHIFT_PX = 24
 _SCALE = (0.86, 1.2)
 _ASPECT = (0.95, 1.05)
+#: Share of characters whose pictures are restyled.
+_RESTYLED = 0.6
+_SOFT_PX = (0.3, 0.8)
 ZOOMED_SIZE = 144
 #: Where eyes and mouth mostly are in the face crop, (row, column).
 FACE_MIDDLE = (110, 96)
@@ -151,6 +155,20 @@ def _recolour(pictures: Tensor, change: _Change) -> Tensor:
     return torch.cat([colours, pictures[:, :, 3:]], 2)
 
 
+def _restyle(pictures: Tensor, rng: np.random.Generator) -> Tensor:
+    """Change the style of the pictures (c, m, 4, s, s), alike for all of a character."""
+    restyled = []
+    for character in pictures:
+        seed = int(rng.integers(1 << 62))
+        if rng.random() >= _RESTYLED:
+            restyled.append(character)
+            continue
+        soft = float(rng.uniform(*_SOFT_PX)) if rng.random() < 0.3 else 0.0
+        alike = [style.recolour(one, np.random.default_rng(seed)) for one in character]
+        restyled.append(torch.stack([style.blurred(one, soft) if soft else one for one in alike]))
+    return torch.stack(restyled)
+
+
 def _augment(
     pixels: Pixels, poses: NDArray[np.float32], rng: np.random.Generator, canvas: bool
 ) -> tuple[Tensor, Tensor]:
@@ -207,6 +225,8 @@ def face_batch(  # noqa: PLR0917
     pictures, changed = _augment(pixels, vectors, rng, canvas=False)
     if zoomed:
         pictures = _zoom(pictures, rng)
+    # The map keeps its values.
+    pictures = torch.cat([_restyle(pictures[:, :-1], rng), pictures[:, -1:]], 1)
     neutral = _flat(pictures[:, :1])
     source = _flat(pictures[:, :1].expand(-1, poses, -1, -1, -1))
     focus = _flat(pictures[:, -1:, 3:].expand(-1, poses, -1, -1, -1))
@@ -237,6 +257,7 @@ def rotator_batch(  # noqa: PLR0917
             pixels[row, 1 + poses + column] = data["turned_half"][index, turn]
             vectors[row, column, HEAD_POSE] = data["head_pose"][index, turn]
     pictures, changed = _augment(pixels, vectors, rng, canvas=True)
+    pictures = _restyle(pictures, rng)
     return Batch(
         _flat(pictures[:, :1]),
         _flat(pictures[:, 1 : 1 + poses]),

@@ -14,6 +14,7 @@ _SHEETS = {
     "mouths": "Held-out characters, named poses: neutral, aaa, iii, uuu, eee, ooo, delta, aaa at "
     "one half, a smile with closed eyes, eyes shut, a look aside, anger.",
     "faces": "Held-out faces, in threes: source, network, truth.",
+    "hands": "The same of held-out faces by other hands.",
     "heads": "Turned held-out heads at full size: network above, truth below.",
     "turns": "Turned held-out characters: source, network (the whole chain), truth.",
 }
@@ -36,10 +37,11 @@ from nothing by this repository, and is what the product runs where no other mod
 
 ## Training
 Data: characters drawn by the illustrator of this repository ({characters} for training, seeds from
-{first_seed}), each with {faces} facial poses and {turns} turned ones; drawn anew by the same
-command. Every batch is shifted by up to 24 px, half of them scaled by 0.86 to 1.2 and stretched;
-mirroring, exchanged colour channels and brightness are random. Train it again, from drawing to
-export, with `make train-starter`.
+{first_seed}; {styled:.0%} of them by hands of other artists, as it imitates them: lines, eyes,
+mouths, noses, brows, glasses, proportions), each with {faces} facial poses and {turns} turned ones;
+drawn anew by the same command. Every batch is shifted by up to 24 px, half of them scaled by 0.86
+to 1.2 and stretched; mirroring, colours, light, paper and focus are random. Train it again, from
+drawing to export, with `make train-starter`.
 
 Face network: {face_samples} pictures seen; rotator: {rotator_samples}. AdamW, bf16 on a CPU,
 averaged weights.{note}
@@ -52,8 +54,9 @@ sharpness is the gradient energy there relative to the truth's. PSNR in dB, over
 
 _LIMITS = """
 ## Limits
-- Trained on one artist, the illustrator of this repository. Other drawing styles work as far as
-  they resemble it: flat cel shading, large eyes, thin outlines. Photographs do not.
+- Trained on drawings of one program, which imitates other artists' lines, eyes and mouths. Of other
+  art `docs/models.md` has figures and pictures: eyes shut and mouths open, softer than here, and a
+  mouth that is hardly drawn may stay shut. Photographs do not work.
 - The head turns by about 15 degrees. What comes into sight behind a turning head is painted softly.
 - Positions and sizes beyond the augmented range (24 px, 0.86 to 1.2) are not handled: fit the
   canvas first.
@@ -115,6 +118,7 @@ def write_card(work: Path, folder: Path, note: str = "") -> None:
     text = _INTRODUCTION.format(
         characters=len(train.ready),
         first_seed=train.spec.first_seed,
+        styled=train.spec.styled,
         faces=train.spec.faces,
         turns=train.spec.turns,
         note=f" {note}" if note else "",
@@ -124,6 +128,10 @@ def write_card(work: Path, folder: Path, note: str = "") -> None:
         held_seed=test.spec.first_seed,
     )
     text += "\nFace crop (192 x 192), by kind of pose:\n\n" + _table(held["face"])
+    text += (
+        f"\n\nThe same of {held['hands']} held-out characters, each drawn by a hand that training "
+        "never saw:\n\n" + _table(held["styles"])
+    )
     text += (
         "\n\nTurned frames (512 x 512): the rotator given the true expression, by kind of pose; "
         "`chain` is the whole model from the neutral canvas:\n\n" + _table(held["turn"])

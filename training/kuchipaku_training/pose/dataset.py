@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kuchipaku_contract.errors import FailedPreconditionError, InvalidArgumentError
-from kuchipaku_imagegen.illustrator import Character, random_attributes
+from kuchipaku_imagegen.illustrator import Character, Style, random_attributes, random_style
 from kuchipaku_training import drawn
 from kuchipaku_training.pose import sampling
 from kuchipaku_training.pose.layout import (
@@ -43,22 +43,29 @@ from kuchipaku_training.pose.layout import (
 from kuchipaku_training.pose.pixels import halve, premultiply
 
 _KIND_DTYPE = "U16"
+_STYLE_STREAM = 1
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a data set holds; two sets of the same spec and drawing code are equal."""
+    """What a data set holds; two sets of the same spec and drawing code are equal.
+
+    styled: share of the characters that hands other than the illustrator's own draw, 0..1.
+    """
 
     first_seed: int
     characters: int
     faces: int = 8
     turns: int = 5
     full_size: bool = False
+    styled: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.characters < 1 or not 1 <= self.turns <= self.faces:
+        few = self.characters < 1 or not 1 <= self.turns <= self.faces
+        if few or not 0.0 <= self.styled <= 1.0:
             raise InvalidArgumentError(
-                "a data set needs characters, and no more turned than facial poses",
+                "a data set needs characters, no more turned than facial poses, and a share "
+                "of styles from 0 to 1",
                 reason="DATA_SPEC_INVALID",
                 field="data",
             )
@@ -119,12 +126,18 @@ def open_data(folder: Path) -> PoseData:
     return PoseData(spec, arrays, ready)
 
 
+def draw_character(seed: int, styled: float) -> Character:
+    """Return the character of `seed`, by another hand in a share `styled` of the seeds."""
+    other = np.random.default_rng((seed, _STYLE_STREAM)).random() < styled
+    return Character(random_attributes(seed), random_style(seed) if other else Style())
+
+
 def render_character(folder: Path, spec: DataSpec, index: int) -> int:
     """Draw every picture of one character into the arrays of `folder`. Returns `index`."""
     arrays = {name: np.load(_path(folder, name), mmap_mode="r+") for name in spec.arrays()}
     seed = spec.first_seed + index
     rng = np.random.default_rng(seed)
-    character = Character(random_attributes(seed))
+    character = draw_character(seed, spec.styled)
     neutral = premultiply(character.render(np.zeros(POSE_SIZE, np.float32)))
     arrays["neutral"][index] = neutral
     arrays["neutral_half"][index] = halve(neutral)

@@ -205,19 +205,22 @@ def _print(title: str, groups: dict[str, dict[str, float]], console: Console) ->
 
 
 def evaluate(work: Path, console: Console, characters: int | None = None) -> None:
-    """Measure the checkpoints in `work` on its held-out set, or its first `characters`.
+    """Measure the checkpoints in `work` on its held-out sets, or their first `characters`.
 
     Writes `reports/held_out.json` and comparison sheets beside it.
-    Raises FailedPreconditionError if a checkpoint or the held-out set is missing.
+    Raises FailedPreconditionError if a checkpoint or a held-out set is missing.
     """
     face, rotator, seen = load_networks(work)
     data = open_data(work / "data" / "held")
+    styles = open_data(work / "data" / "styles")
+    by_others = [int(index) for index in styles.ready[:characters]]
     reports = work / "reports"
     reports.mkdir(parents=True, exist_ok=True)
     ready = [int(index) for index in data.ready[:characters]]
     parts: dict[str, Callable[[list[int]], Groups]] = {
         "face": lambda some: measure_faces(face, data, some),
         "turn": lambda some: measure_turns(face, rotator, data, some),
+        "styles": lambda _: measure_faces(face, styles, by_others),
         "robustness": lambda some: measure_robustness(face, data, some),
         "rest": lambda some: measure_rest(face, rotator, data, some[:8]),
     }
@@ -227,7 +230,9 @@ def evaluate(work: Path, console: Console, characters: int | None = None) -> Non
             results[name] = {group: tally.figures() for group, tally in part(ready).items()}
         mouths = recognised_mouths(face, data, ready[:12])
         sheets.write_sheets(face, rotator, data, ready, reports)
-    summary = {"seen": seen, "characters": len(ready), "mouths": mouths, **results}
+        sheets.face_sheet(face, styles, by_others[:16], reports / "hands.png")
+    counts = {"characters": len(ready), "hands": len(by_others)}
+    summary = {"seen": seen, **counts, "mouths": mouths, **results}
     (reports / "held_out.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     for name, groups in results.items():
         _print(name, groups, console)

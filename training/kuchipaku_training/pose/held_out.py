@@ -13,6 +13,9 @@ from kuchipaku_imagegen.illustrator import Character, random_attributes
 
 FIRST_SEED: Final = 300_000
 CHARACTERS: Final = 32
+#: Others, each drawn by a hand of its own.
+STYLES_SEED: Final = 350_000
+STYLED_CHARACTERS: Final = 24
 #: Of the neutral drawings, one after the other, as the service draws them.
 DRAWINGS_SHA256: Final = "d85c020adb826bf7998a514b1d2452eb0993e0892b2bcd0354cfc01b5ebf01d8"
 

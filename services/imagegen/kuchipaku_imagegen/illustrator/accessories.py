@@ -11,6 +11,7 @@ from .ornaments import draw_bow, draw_flower
 from .palette import Colour, colour, light, mix, outline, shade
 from .rig import Space
 from .spline import Point, line_through, sided, smooth, tapered
+from .style import GlassesStyle
 
 _EAR_PINK: Colour = (0.98, 0.74, 0.74)
 _CUSHION: Colour = (0.25, 0.25, 0.30)
@@ -242,25 +243,47 @@ _OVER_HAIR: dict[Accessory, Callable[[Ink, Look], None]] = {
 }
 
 
-#: Rims of the right lens: soft, round, and half rims under a straight bar.
+#: Rims of the right lens: soft, round, half rims under a straight bar; and, in other hands, square.
 _RIMS: tuple[list[Point], ...] = (
     [(8, 6), (22, 2), (38, 5), (39, 18), (30, 31), (16, 31), (8, 20)],
     [(7.5, 17), (12, 6), (23.5, 1.5), (35, 6), (39.5, 17), (35, 28), (23.5, 32.5), (12, 28)],
     [(8, 6, 1), (23, 4.5), (40, 5, 1), (38.5, 20), (32, 28), (16, 28), (9.5, 20)],
+    [(8, 5), (23, 3.5), (39, 5), (41, 11), (39, 24), (24, 26.5), (9, 24), (6.5, 12)],
 )
+_BAR_RIMS, _OWN_RIMS = 2, 3
 
 
 def draw_glasses(ink: Ink, look: Look) -> None:
-    tone = mix(look.tones.accent, (0.20, 0.15, 0.20), 0.6)
+    style = look.style.glasses
+    tone = mix(look.tones.accent, (0.20, 0.15, 0.20), 0.6) if style is None else style.colour
+    weight, glass = (1.0, 1.0) if style is None else (style.line, style.glass)
+    kind = look.attributes.detail_seed % _OWN_RIMS if style is None else style.kind
+    rims, bar = _RIMS[kind], kind == _BAR_RIMS
+    thin = (1.0 if bar else 1.8) * weight
+
+    def fitted(side: int, points: list[Point]) -> list[Point]:
+        return sided(side, points if style is None else _resized(points, style, look))
+
     brush = ink.on(Space.HEAD, 9)
-    kind = look.attributes.detail_seed % len(_RIMS)
-    thin = 1.0 if kind == 2 else 1.8
     for side in (1, -1):
-        lens = smooth(sided(side, _RIMS[kind]))
-        brush.fill(lens, _LENS, 0.16)
-        brush.line([(side * 30 - 4, 8), (side * 30 - 10, 22)], (1, 1, 1), 2.4, 0.35)
+        lens = smooth(fitted(side, rims))
+        brush.fill(lens, _LENS, 0.16 * glass)
+        brush.line(
+            fitted(side, [(30 - 4 * side, 8), (30 - 10 * side, 22)]), (1, 1, 1), 2.4, 0.35 * glass
+        )
         brush.stroke(lens, tone, thin)
-        if kind == 2:
-            brush.line(sided(side, [(8, 6), (23, 4.5), (40, 5)]), tone, 2.4)
-        ink.on(Space.HEAD, 4).line(sided(side, [(39, 9), (52, 6)]), tone, 1.6)
-    ink.on(Space.HEAD, 12).line([(-8, 12), (0, 9.5), (8, 12)], tone, 1.6)
+        if bar:
+            brush.line(fitted(side, [(8, 6), (23, 4.5), (40, 5)]), tone, 2.4 * weight)
+        ink.on(Space.HEAD, 4).line(fitted(side, [(39, 9), (52, 6)]), tone, 1.6 * weight)
+    inner, middle = fitted(1, [(8, 12)])[0], fitted(1, [(8, 9.5)])[0]
+    bridge: list[Point] = [(-inner[0], inner[1]), (0, middle[1]), (inner[0], inner[1])]
+    ink.on(Space.HEAD, 12).line(bridge, tone, 1.6 * weight)
+
+
+def _resized(points: list[Point], style: GlassesStyle, look: Look) -> list[Point]:
+    """Points of the own hand's right lens moved to this hand's, about the middle of the eye."""
+    level = 17.0 + style.level + look.style.eyes.level
+    x, y = 23.3 + look.style.eyes.gap, 17.0
+    return [
+        (x + (p[0] - 23.3) * style.width, level + (p[1] - y) * style.height, *p[2:]) for p in points
+    ]

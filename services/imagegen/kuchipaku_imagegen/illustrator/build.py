@@ -9,6 +9,7 @@ import numpy as np
 from .attributes import Age, Attributes, FaceShape, Figure
 from .rig import Space
 from .spline import FloatArray, smoothstep
+from .style import OWN_HAND, Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ _SCALE_PIVOT_Y = 52.0
 _NECK_BASE_Y = 62.0
 
 
-def _proportions(attributes: Attributes) -> _Proportions:
+def _proportions(attributes: Attributes, style: Style) -> _Proportions:
     figure, age = _FIGURES[attributes.figure], _AGES[attributes.age]
     jaw, chin = _FACES[attributes.face_shape]
     geometry = attributes.geometry
@@ -58,16 +59,16 @@ def _proportions(attributes: Attributes) -> _Proportions:
         waist=figure.waist * age.waist + 0.04 * geometry.waist_width,
         hip=figure.hip * age.hip + 0.04 * geometry.hip_width,
         height=figure.height * age.height + 0.03 * geometry.body_height,
-        jaw=figure.jaw * age.jaw - 1 + jaw + 0.04 * geometry.jaw_width,
-        chin=figure.chin + age.chin + chin + 1.4 * geometry.chin_length,
+        jaw=figure.jaw * age.jaw - 1 + jaw + 0.04 * geometry.jaw_width + style.jaw,
+        chin=figure.chin + age.chin + chin + 1.4 * geometry.chin_length + style.chin,
     )
 
 
 class Build:
     """Body and head proportions from figure, age, face shape and the individual geometry."""
 
-    def __init__(self, attributes: Attributes) -> None:
-        of = _proportions(attributes)
+    def __init__(self, attributes: Attributes, style: Style = OWN_HAND) -> None:
+        of = _proportions(attributes, style)
         geometry = attributes.geometry
         self._head_scale = 1.0 + 0.035 * geometry.head_size - 0.01
         self._jaw, self._chin, self._height = of.jaw, of.chin, of.height

@@ -24,23 +24,24 @@ from .outfits import draw_outfit
 from .pose import Pose
 from .props import draw_props
 from .rig import Rig
+from .style import OWN_HAND, Style
 from .wraps import draw_choker, draw_earrings, draw_scarf
 
 CANVAS = 512
 _SIDES = (1, -1)
-_BROW_THROUGH_HAIR = 0.85
 
 
 class Character:
     """One character that can be drawn in many poses.
 
     Whatever does not change shape with the expression is drawn once and only turned per pose.
+    `style`: the hand that draws it.
     """
 
-    def __init__(self, attributes: Attributes) -> None:
+    def __init__(self, attributes: Attributes, style: Style = OWN_HAND) -> None:
         self.attributes = attributes
-        self._look = Look(attributes)
-        self._build = Build(attributes)
+        self._look = Look(attributes, style)
+        self._build = Build(attributes, style)
         self._back = self._draw_back()
         self._clothes = self._draw_clothes()
         self._head = self._draw_head()
@@ -77,13 +78,16 @@ class Character:
         with Image.open(io.BytesIO(png)) as picture:
             return np.array(picture.convert("RGBA"), np.uint8)
 
+    def _ink(self, prefix: str) -> Ink:
+        return Ink(self._build, prefix, self._look.style)
+
     def _draw_back(self) -> Ink:
-        ink = Ink(self._build, "a")
+        ink = self._ink("a")
         draw_back_hair(ink, self._look)
         return ink
 
     def _draw_clothes(self) -> Ink:
-        ink, look = Ink(self._build, "b"), self._look
+        ink, look = self._ink("b"), self._look
         draw_neck(ink, look)
         draw_choker(ink, look)
         draw_props(ink, look)
@@ -92,13 +96,13 @@ class Character:
         return ink
 
     def _draw_head(self) -> Ink:
-        ink, look = Ink(self._build, "h"), self._look
+        ink, look = self._ink("h"), self._look
         draw_face(ink, look)
         draw_fringe_shadow(ink, look)
         return ink
 
     def _draw_features(self, pose: Pose) -> Ink:
-        ink, look = Ink(self._build, "f"), self._look
+        ink, look = self._ink("f"), self._look
         draw_mouth(ink, look, pose)
         for side in _SIDES:
             draw_eye(ink, look, pose, side)
@@ -106,8 +110,8 @@ class Character:
         return ink
 
     def _draw_over_features(self) -> Ink:
-        ink, look = Ink(self._build, "o"), self._look
-        if look.wears(Accessory.GLASSES):
+        ink, look = self._ink("o"), self._look
+        if look.wears(Accessory.GLASSES) or look.style.glasses is not None:
             draw_glasses(ink, look)
         draw_front_hair(ink, look)
         draw_earrings(ink, look)
@@ -116,9 +120,9 @@ class Character:
 
     def _draw_brows(self, pose: Pose) -> Ink:
         """The eyebrows shine through the fringe, as usual in anime."""
-        ink = Ink(self._build, "w")
+        ink = self._ink("w")
         for side in _SIDES:
-            draw_brow(ink, self._look, pose, side, _BROW_THROUGH_HAIR)
+            draw_brow(ink, self._look, pose, side, self._look.style.brows.through_hair)
         return ink
 
 

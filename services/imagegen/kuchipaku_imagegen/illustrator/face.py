@@ -96,6 +96,7 @@ def _draw_ears(ink: Ink, look: Look) -> None:
 def _draw_cheek(ink: Ink, look: Look, side: int) -> None:
     brush = ink.on(Space.HEAD)
     strength = look.attributes.blush * (1.0 if look.feminine or look.child else 0.5)
+    strength *= look.style.blush
     brush.glow(ellipse(side * 31, 33.5, 15, 9.5), _BLUSH, 0.75 * strength)
     if look.attributes.freckles:
         for dx, dy in ((-6, -1), (-2, 2), (2, -1.5), (6, 1.5)):
@@ -109,11 +110,13 @@ def _draw_cheek(ink: Ink, look: Look, side: int) -> None:
 
 
 def _draw_nose(ink: Ink, look: Look) -> None:
-    tones = look.tones
+    tones, nose = look.tones, look.style.nose
     brush = ink.on(Space.HEAD, 7)
     low = 34.4 + 1.3 * look.geometry.nose_length + (0.0 if look.feminine else 0.8)
     if look.child:
-        brush.line([(-1.2, low), (0, low + 0.7), (1.3, low)], tones.skin_line, 1.0, 0.75)
+        brush.line(
+            [(-1.2, low), (0, low + 0.7), (1.3, low)], tones.skin_line, 1.0, min(1.0, 0.75 * nose)
+        )
         return
     side = look.attributes.side
     shadow = [
@@ -123,13 +126,18 @@ def _draw_nose(ink: Ink, look: Look) -> None:
         (-1.6, low + 1.0),
         (0.2, low - 1),
     ]
-    brush.fill(smooth(sided(side, shadow)), tones.skin_shadow, 0.9)
+    brush.fill(smooth(sided(side, shadow)), tones.skin_shadow, min(1.0, 0.9 * nose))
     tip: list[Point] = [(-2.0, low + 0.5), (-0.4, low + 1.3), (1.9, low + 0.3)]
-    brush.fill(tapered(sided(side, tip), 0.3, 1.2, 0.3), tones.skin_line, 0.85)
-    brush.fill(ellipse(-0.9 * side, low - 3.2, 0.7, 1.4, points=4), light(tones.skin, 0.8), 0.65)
+    brush.fill(tapered(sided(side, tip), 0.3, 1.2, 0.3), tones.skin_line, min(1.0, 0.85 * nose))
+    brush.fill(
+        ellipse(-0.9 * side, low - 3.2, 0.7, 1.4, points=4),
+        light(tones.skin, 0.8),
+        min(1.0, 0.65 * nose),
+    )
     if not look.feminine or look.elderly:
         bridge: list[Point] = [(3.2, low - 17), (2.4, low - 11), (3.4, low - 4)]
-        brush.fill(tapered(sided(side, bridge), 0.2, 1.3, 0.3), tones.skin_line, 0.45)
+        strength = 0.45 * look.style.bridge
+        brush.fill(tapered(sided(side, bridge), 0.2, 1.3, 0.3), tones.skin_line, strength)
 
 
 def _brow_stroke(look: Look, pose: Pose, side: int) -> list[Point]:
@@ -142,6 +150,7 @@ def _brow_stroke(look: Look, pose: Pose, side: int) -> list[Point]:
         # Straighter, with the bend further out, and closer to the eye.
         y = -4.6 - 2.6 * np.sin(np.pi * np.clip(t * 0.9 - 0.12, 0, 1))
     y += _BROW_TILT[look.attributes.eye_shape] * (t - 0.35) * 2 - 1.6 * look.geometry.brow_level
+    y += look.style.eyes.level - look.style.brows.rise
     # Inner end t = 0, outer end t = 1.
     offsets = {
         "troubled": -4.6 * (1 - t) + 3.0 * t + 0.6,
@@ -153,7 +162,7 @@ def _brow_stroke(look: Look, pose: Pose, side: int) -> list[Point]:
     }
     for name, offset in offsets.items():
         y += pose[f"eyebrow_{name}_{suffix}"] * offset
-    x = 11.0 + 24 * t + 2.0 * look.geometry.eye_spacing
+    x = 11.0 + 24 * t + 2.0 * look.geometry.eye_spacing + look.style.eyes.gap
     # Frowning draws the inner ends together.
     x -= (1 - t) * 1.6 * pose[f"eyebrow_angry_{suffix}"]
     return [(side * float(u), 2 + float(v)) for u, v in zip(x, y, strict=True)]
@@ -170,7 +179,9 @@ _BROW_TILT = {
 
 def draw_brow(ink: Ink, look: Look, pose: Pose, side: int, opacity: float) -> None:
     """Eyebrow on `side` of the picture (+1 right: the character's left)."""
-    width = (2.0 if look.feminine else 2.8) * (1 + 0.28 * look.geometry.brow_weight)
+    style = look.style.brows
+    width = (2.0 if look.feminine else 2.8) * (1 + 0.28 * look.geometry.brow_weight) * style.width
+    tone = mix(look.tones.brow, look.tones.skin_shadow, style.paleness)
     stroke = _brow_stroke(look, pose, side)
     curve = tapered(stroke, width * (0.7 if look.feminine else 1.1), width * 1.25, 0.4)
-    ink.on(Space.HEAD, 8).fill(curve, look.tones.brow, opacity)
+    ink.on(Space.HEAD, 8).fill(curve, tone, opacity)

@@ -13,6 +13,7 @@ from .build import Build
 from .palette import Colour, css, outline
 from .rig import Rig, Space, placement
 from .spline import Curve, FloatArray, Point, ellipse, line_through, straight
+from .style import OWN_HAND, Style
 
 #: Gradient stops: offset 0..1, colour, and optionally an opacity.
 Stop = tuple[float, Colour] | tuple[float, Colour, float]
@@ -58,8 +59,9 @@ class Ink:
     rig and formats them into the recorded template.
     """
 
-    def __init__(self, build: Build, prefix: str) -> None:
+    def __init__(self, build: Build, prefix: str, style: Style = OWN_HAND) -> None:
         self._build = build
+        self._style = style
         self._prefix = prefix
         self._layers: list[list[_Entry]] = [[] for _ in Layer]
         self._entries = self._layers[Layer.MIDDLE]
@@ -87,6 +89,11 @@ class Ink:
         template, points, depths, weights = self._packed
         placed = rig.place(points, depths, weights)
         return template % tuple(placed.ravel().tolist())
+
+    def pen(self, width: float, opacity: float = 1.0) -> str:
+        """Attributes of a line of `width` pixels, as this hand draws it."""
+        strength = _opacity("stroke-opacity", opacity * self._style.ink)
+        return f' stroke-width="{round(width * self._style.line, 2)}"{strength}'
 
     def identifier(self) -> str:
         self._count += 1
@@ -135,10 +142,9 @@ class Brush:
     def stroke(
         self, curve: Curve, paint: Paint, width: float = LINE_WIDTH, opacity: float = 1.0
     ) -> None:
-        alpha = _opacity("stroke-opacity", opacity)
         self._write(
             f'<path d="{_path(curve)}" fill="none" stroke="{_paint(paint)}"'
-            f' stroke-width="{round(width, 2)}"{alpha}/>',
+            f"{self.ink.pen(width, opacity)}/>",
             curve,
         )
 
@@ -174,8 +180,7 @@ class Brush:
             yield self
         if line is not None and width > 0:
             self.ink.append(
-                f'<use href="#{name}" fill="none" stroke="{_paint(line)}"'
-                f' stroke-width="{round(width, 2)}"/>'
+                f'<use href="#{name}" fill="none" stroke="{_paint(line)}"{self.ink.pen(width)}/>'
             )
 
     def shape(

@@ -17,6 +17,7 @@ from .palette import (
     shade,
     warmed,
 )
+from .style import OWN_HAND, Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Tones:
     accent: Colour
 
 
-def tones_of(attributes: Attributes) -> Tones:
+def tones_of(attributes: Attributes, style: Style = OWN_HAND) -> Tones:
     hair = HAIR_COLOURS[attributes.hair_colour]
     shadow, edge = shade(hair, 0.40), outline(hair, 0.52)
     brow = mix(edge, (0.10, 0.06, 0.10), 0.30)
@@ -53,6 +54,8 @@ def tones_of(attributes: Attributes) -> Tones:
     if attributes.tip_colour is not None:
         tip = mix(hair, CLOTH_COLOURS[attributes.tip_colour], 0.75)
     skin = SKIN_COLOURS[attributes.skin]
+    if style.skin is not None:
+        skin = mix(skin, style.skin, 0.5)
     return Tones(
         hair=hair,
         hair_shadow=shadow,
@@ -74,9 +77,10 @@ def tones_of(attributes: Attributes) -> Tones:
 class Look:
     """What the drawing functions need to know about a character."""
 
-    def __init__(self, attributes: Attributes) -> None:
+    def __init__(self, attributes: Attributes, style: Style = OWN_HAND) -> None:
         self.attributes = attributes
-        self.tones = tones_of(attributes)
+        self.style = style
+        self.tones = tones_of(attributes, style)
         self.geometry = attributes.geometry
         self.feminine = attributes.figure.feminine
         self.adult = attributes.figure.adult

@@ -12,13 +12,13 @@ from .palette import Colour, light, mix
 from .pose import Pose
 from .rig import Space
 from .spline import FloatArray, Point, ribbon, smooth, tapered
+from .style import MouthStyle
 
 _T = np.linspace(-1, 1, 15)
 _ROUND = np.sqrt(np.clip(1 - _T**2, 0, 1))
 _BOW = 1 - _T**2
 _TENT = 1 - np.abs(_T)
 
-_CAVITY: Colour = (0.56, 0.15, 0.20)
 _THROAT: Colour = (0.34, 0.07, 0.13)
 _LIP: Colour = (0.90, 0.42, 0.44)
 _TONGUE: Colour = (0.94, 0.50, 0.50)
@@ -62,15 +62,16 @@ class _Lips:
 
 
 def _lips(look: Look, pose: Pose) -> _Lips:
+    style = look.style.mouth
     weights = {name: pose[f"mouth_{name}"] for name in _VISEMES}
     scale = 1 / max(1.0, sum(weights.values()))
     weights = {name: weight * scale for name, weight in weights.items()}
     rest = max(0.0, 1 - sum(weights.values()))
     shapes = [(rest, _CLOSED)] + [(weights[name], _VISEMES[name]) for name in _VISEMES]
     half = sum(w * shape.half_width for w, shape in shapes)
-    half *= 1 + 0.08 * look.geometry.mouth_width
-    upper = sum((w * shape.upper for w, shape in shapes), np.zeros(15))
-    lower = sum((w * shape.lower for w, shape in shapes), np.zeros(15))
+    half *= (1 + 0.08 * look.geometry.mouth_width) * (style.width + rest * (style.rest - 1))
+    upper = sum((w * shape.upper for w, shape in shapes), np.zeros(15)) * style.height
+    lower = sum((w * shape.lower for w, shape in shapes), np.zeros(15)) * style.height
     smile = (
         (1.6 + 0.9 * look.geometry.smile)
         * (_BOW - 0.5)
@@ -86,6 +87,8 @@ def _lips(look: Look, pose: Pose) -> _Lips:
         - 5.6 * smirk * right**1.8
         + 1.2 * smirk * left
     )
+    # Corners of a smaller mouth reach less far.
+    smile, corners = smile * style.width, corners * style.width
     upper = upper + smile * 0.9 + corners
     lower = np.maximum(lower + smile + corners, upper)
     return _Lips(
@@ -93,31 +96,33 @@ def _lips(look: Look, pose: Pose) -> _Lips:
         upper=upper,
         lower=lower,
         half_width=half,
-        teeth=sum(w * shape.teeth for w, shape in shapes),
-        tongue=sum(w * shape.tongue for w, shape in shapes),
+        teeth=sum(w * shape.teeth for w, shape in shapes) * style.teeth,
+        tongue=sum(w * shape.tongue for w, shape in shapes) * style.tongue,
     )
 
 
 def draw_mouth(ink: Ink, look: Look, pose: Pose) -> None:
     lips = _lips(look, pose)
-    tones = look.tones
+    tones, style = look.tones, look.style.mouth
     brush = ink.on(Space.HEAD, 3)
-    level = 43.4 + 1.1 * look.geometry.mouth_level
+    level = 43.4 + 1.1 * look.geometry.mouth_level + style.level
     upper = np.stack([lips.x, level + lips.upper], 1)
     lower = np.stack([lips.x, level + lips.lower], 1)
     line = mix(tones.skin_line, (0.40, 0.12, 0.14), 0.55)
     lip = mix(tones.skin_shadow, _LIP, 0.55 if look.feminine else 0.25)
     _draw_lip(brush, look, lower, lip)
     if lips.gap > 0.6:
-        _draw_open(brush, lips, upper, lower, line)
+        _draw_open(brush, lips, style, upper, lower, line)
     if lips.gap < 2.2:
         alpha = min(1.0, (2.2 - lips.gap) / 1.2)
         points: list[Point] = [(x, y) for x, y in upper.tolist()]
-        brush.fill(tapered(points, 1.0, 1.9, 1.0), line, alpha)
+        thin = style.line
+        quiet = mix(line, tones.skin_shadow, style.paleness)
+        brush.fill(tapered(points, 1.0 * thin, 1.9 * thin, 1.0 * thin), quiet, alpha)
     bottom = float(np.max(lower[:, 1]))
     bottom = min(bottom + 4.4, bottom * 0.5 + 29.5)
     shadow: list[Point] = [(-3.4, bottom), (0, bottom + 0.7), (3.4, bottom)]
-    brush.fill(tapered(shadow, 0.2, 1.7, 0.2), tones.skin_shadow, 0.9)
+    brush.fill(tapered(shadow, 0.2, 1.7, 0.2), tones.skin_shadow, min(1.0, 0.9 * style.under))
 
 
 def _draw_lip(brush: Brush, look: Look, lower: FloatArray, tone: Colour) -> None:
@@ -126,17 +131,25 @@ def _draw_lip(brush: Brush, look: Look, lower: FloatArray, tone: Colour) -> None
     points: list[Point] = [(x, y) for x, y in middle.tolist()]
     wide = 3.2 if look.feminine and not look.child else 2.2
     full = look.feminine and look.adult
-    brush.fill(tapered(points, 0.4, wide + 0.6 * full, 0.4), tone, 0.9 if full else 0.7)
+    strength = (0.9 if full else 0.7) * look.style.mouth.lip
+    brush.fill(tapered(points, 0.4, wide + 0.6 * full, 0.4), tone, min(1.0, strength))
 
 
-def _draw_open(
-    brush: Brush, lips: _Lips, upper: FloatArray, lower: FloatArray, line: Colour
+def _draw_open(  # noqa: PLR0917
+    brush: Brush,
+    lips: _Lips,
+    style: MouthStyle,
+    upper: FloatArray,
+    lower: FloatArray,
+    line: Colour,
 ) -> None:
     alpha = min(1.0, lips.gap / 1.6)
     hole = ribbon(upper, lower)
     top, bottom = float(np.min(upper[:, 1])), float(np.max(lower[:, 1]))
     with brush.clip(hole):
-        stops = [(0.0, _THROAT, alpha), (0.7, _CAVITY, alpha), (1.0, light(_CAVITY, 0.12), alpha)]
+        throat = mix(_THROAT, style.cavity, style.flatness)
+        low_tone = light(style.cavity, 0.12 * (1 - style.flatness))
+        stops = [(0.0, throat, alpha), (0.7, style.cavity, alpha), (1.0, low_tone, alpha)]
         brush.fill(hole, brush.linear((0, top), (0, bottom), stops))
         if lips.tongue > 0.05:
             _draw_tongue(brush, lips, bottom, alpha)
@@ -148,10 +161,10 @@ def _draw_open(
         if lips.teeth > 3.0:
             low = ribbon(lower - np.array([0.0, 1.3]), lower + np.array([0.0, 2.0]))
             brush.fill(low, _TEETH, min(1.0, lips.teeth - 3.0) * 0.95)
-    brush.stroke(hole, line, 1.15, alpha)
+    brush.stroke(hole, line, 1.15, alpha * style.outline)
     edge: list[Point] = [(x, y) for x, y in upper.tolist()]
     heavy = min(1.0, lips.half_width / 9)
-    brush.fill(tapered(edge, heavy, 1.9 * heavy, heavy), line, alpha)
+    brush.fill(tapered(edge, heavy, 1.9 * heavy, heavy), line, alpha * style.outline)
 
 
 def _draw_tongue(brush: Brush, lips: _Lips, bottom: float, alpha: float) -> None:
