@@ -12,16 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuchipaku_animation.cues import MouthShape
-from kuchipaku_lipsync.intake import AudioLayout
 from kuchipaku_lipsync.live import LiveListener, LiveOptions
 from kuchipaku_lipsync.live.inbox import Inbox
 from kuchipaku_lipsync.live.listener import LiveCue, LiveSummary
-from kuchipaku_lipsync.live.pace import Pace, PaceMeter, seconds_of
 from kuchipaku_lipsync.recognise import RecognitionOptions, Recognizers, recognise
 from kuchipaku_lipsync.recognizers.base import RecognizerName
 from kuchipaku_lipsync.rhubarb import BASIC_SHAPES
 from kuchipaku_media.audio import AudioClip
-from kuchipaku_media.pcm import PcmFormat
 
 RATE = 16_000
 
@@ -243,56 +240,3 @@ async def test_a_failing_sender_is_noticed() -> None:
     assert await _take_all(inbox) == [b"abc"]
     with pytest.raises(RuntimeError):
         await filling
-
-
-LAYOUT = AudioLayout(PcmFormat.S16LE, RATE, 1)
-
-
-async def _pace(arrivals: list[tuple[float, float]], layout: AudioLayout = LAYOUT) -> Pace:
-    """The verdict after pieces that come at a time and last so many seconds."""
-    now = 0.0
-    heard = 0.0
-
-    async def seconds_of(_: bytes, limit_s: float) -> float:
-        return min(heard, limit_s)
-
-    meter = PaceMeter(layout, seconds_of, lambda: now)
-    for now, seconds in arrivals:  # noqa: B007 - the clock reads it
-        heard += seconds
-        pace = await meter.take(bytes(round(seconds * RATE) * 2))
-    return pace
-
-
-@pytest.mark.parametrize(
-    ("arrivals", "pace"),
-    [
-        ([(n * 0.02, 0.02) for n in range(20)], Pace.REAL_TIME),
-        ([(n * 0.5, 0.5) for n in range(4)], Pace.REAL_TIME),
-        # A microphone that was on before the call began.
-        ([(0.0, 1.0), *((n * 0.1, 0.1) for n in range(1, 5))], Pace.REAL_TIME),
-        ([(0.0, 3.0), (0.01, 3.0)], Pace.UNDECIDED),
-        ([(n * 0.02, 0.02) for n in range(5)], Pace.UNDECIDED),
-        ([(n * 0.1, 0.4) for n in range(25)], Pace.FASTER),
-        ([(0.0, 6.0)], Pace.UNDECIDED),
-        ([(0.0, 6.0), (0.01, 6.0)], Pace.FASTER),
-    ],
-)
-async def test_live_is_told_from_files(arrivals: list[tuple[float, float]], pace: Pace) -> None:
-    assert await _pace(arrivals) is pace
-
-
-async def test_looking_into_a_file_waits_for_no_worker(hello_wav: bytes) -> None:
-    """Those are busy with live speech."""
-    assert await seconds_of(hello_wav, 60.0) == pytest.approx(6.38, abs=0.01)
-    assert await seconds_of(hello_wav[: len(hello_wav) // 2], 60.0) == pytest.approx(3.19, abs=0.1)
-    assert await seconds_of(hello_wav, 1.0) == pytest.approx(1.0, abs=0.2)
-    assert await seconds_of(b"not audio", 1.0) == 0.0
-
-
-async def test_files_are_looked_into() -> None:
-    layout = AudioLayout()
-    slow = [(n * 0.1, 0.1) for n in range(8)]
-    fast = [(n * 0.1, 0.5) for n in range(8)]
-    assert await _pace(slow, layout) is Pace.REAL_TIME
-    assert await _pace(fast, layout) is Pace.UNDECIDED
-    assert await _pace([(0.0, 70.0), (0.01, 70.0)], layout) is Pace.FASTER

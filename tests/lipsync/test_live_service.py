@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -11,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
-import av
 import grpc
 import numpy as np
 import pytest
@@ -25,6 +23,7 @@ from kuchipaku_lipsync.service import build
 from kuchipaku_lipsync.settings import LipsyncSettings
 from kuchipaku_media.audio import AudioClip
 from kuchipaku_runtime import connect, serving, translate_rpc_error
+from tests.lipsync.encodings import encoded
 from tests.lipsync.lipsyncclient import (
     F32,
     FILE,
@@ -165,22 +164,6 @@ async def test_a_chunk_of_ten_megabytes_is_refused(stub: Stub) -> None:
     assert (error.code, error.reason) == ("INVALID_ARGUMENT", "CHUNK_TOO_LARGE")
 
 
-def _encoded(clip: AudioClip, container: str, codec: str) -> bytes:
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=16_000, layout="mono")
-        assert isinstance(stream, av.AudioStream)
-        frame = av.AudioFrame.from_ndarray(
-            (clip.samples * 32_767).astype(np.int16)[None], format="s16", layout="mono"
-        )
-        frame.sample_rate = 16_000
-        resampler = av.AudioResampler(stream.format, "mono", stream.rate, stream.frame_size or 1024)
-        for part in [*resampler.resample(frame), *resampler.resample(None)]:
-            output.mux(stream.encode(part))
-        output.mux(stream.encode(None))
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize(
     ("container", "codec"),
     [("mp3", "libmp3lame"), ("ogg", "libopus"), ("flac", "flac"), ("wav", "pcm_s16le")],
@@ -188,7 +171,7 @@ def _encoded(clip: AudioClip, container: str, codec: str) -> bytes:
 async def test_encoded_audio_in_pieces(
     stub: Stub, hello_clip: AudioClip, container: str, codec: str
 ) -> None:
-    data = _encoded(hello_clip, container, codec)
+    data = encoded(hello_clip, container, codec)
     call = await _open(stub, pb.RecognizeCuesConfig(audio_format=FILE, recognizer=LIVE))
     half = len(data) // 2
     for start in range(0, half, 500):
@@ -314,7 +297,7 @@ async def test_where_all_live_places_are_taken_auto_listens_to_the_whole(
 async def test_auto_listens_live_to_a_file_that_comes_as_it_plays(
     stub: Stub, hello_clip: AudioClip
 ) -> None:
-    data = _encoded(hello_clip, "mp3", "libmp3lame")
+    data = encoded(hello_clip, "mp3", "libmp3lame")
     piece = len(data) // 64
     call = await _open(stub, pb.RecognizeCuesConfig(audio_format=FILE))
     for start in range(0, 14 * piece, piece):
@@ -322,6 +305,53 @@ async def test_auto_listens_live_to_a_file_that_comes_as_it_plays(
         await asyncio.sleep(0.1)
     responses = await _rest(call)
     assert responses[-1].summary.recognizer == LIVE
+
+
+async def _speak(call: Call, data: bytes, piece_s: float) -> None:
+    """At the speed of a microphone, again and again; slower, on a busy machine, is live as well."""
+    size = round(piece_s * 32_000)
+    while True:
+        for start in range(0, len(data) - size, size):
+            await call.write(_chunk(data[start : start + size]))
+            await asyncio.sleep(piece_s)
+
+
+@pytest.mark.parametrize("backlog_s", [0.6, 2.0])
+async def test_auto_listens_live_to_a_microphone_behind_a_backlog(
+    stub: Stub, hello_clip: AudioClip, backlog_s: float
+) -> None:
+    data = pcm16(hello_clip)
+    call = await _open(stub, pb.RecognizeCuesConfig(audio_format=S16))
+    for start in range(0, round(backlog_s * 32_000), 640):
+        await call.write(_chunk(data[start : start + 640]))
+    speaking = asyncio.create_task(_speak(call, data, 0.02))
+    # The speaker does not stop before the cues are here.
+    early = await _until(call, backlog_s + 0.2)
+    assert early[0].start_offset.ToNanoseconds() == 0
+    speaking.cancel()
+    await asyncio.gather(speaking, return_exceptions=True)
+    assert (await _rest(call))[-1].summary.recognizer == LIVE
+
+
+async def test_auto_listens_to_what_has_come_when_nothing_more_does(
+    stub: Stub, hello_clip: AudioClip
+) -> None:
+    call = await _open(stub, pb.RecognizeCuesConfig(audio_format=S16))
+    await call.write(_chunk(pcm16(hello_clip)[:32_000]))
+    # The input has not ended.
+    await _until(call, 1.0)
+    assert (await _rest(call))[-1].summary.recognizer == LIVE
+
+
+async def test_auto_hears_a_recording_that_comes_slowly_as_a_whole_if_told_so(
+    stub: Stub, hello_clip: AudioClip
+) -> None:
+    data = pcm16(hello_clip)
+    call = await _open(stub, pb.RecognizeCuesConfig(audio_format=S16, whole=True))
+    for start in range(0, 19_200, 3_200):
+        await call.write(_chunk(data[start : start + 3_200]))
+        await asyncio.sleep(0.1)
+    assert (await _rest(call))[-1].summary.recognizer == pb.RECOGNIZER_WORDS
 
 
 async def test_auto_aligns_audio_that_comes_faster(

@@ -18,11 +18,12 @@ from kuchipaku_contract.limits import MIB
 from kuchipaku_contract.streams import check_chunk, misplaced, next_within, take_config
 from kuchipaku_lipsync import convert
 from kuchipaku_lipsync.cache import AnswerCache, answer_key
+from kuchipaku_lipsync.collecting import Reserved, collect, collected, collected_unless_live
 from kuchipaku_lipsync.intake import Audio, AudioLayout, ByteBudget, Intake, intake_for
 from kuchipaku_lipsync.jobs import align_job, recognise_job
 from kuchipaku_lipsync.live import LiveOptions
+from kuchipaku_lipsync.live.arrivals import Arrivals, PatientReader, Piece
 from kuchipaku_lipsync.live.messages import block_bytes, live_options, live_responses
-from kuchipaku_lipsync.live.pace import Pace, PaceMeter, seconds_of
 from kuchipaku_lipsync.live.pool import LiveCall, LivePool
 from kuchipaku_lipsync.live.session import listen_live
 from kuchipaku_lipsync.recognise import Outcome, RecognitionOptions, Step, check_text
@@ -88,8 +89,12 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
                 shapes = task.options.shapes
                 answer = timed_responses(head, request_iterator, shapes, self._audio_timeout_s)
             else:
-                pieces = self._pieces(preceded(head, request_iterator))
-                answer = self._answer(task, pieces) if call is None else _live(call, task, pieces)
+                reader = PatientReader(self._pieces(preceded(head, request_iterator)))
+                stack.push_async_callback(reader.close)
+                if call is not None:
+                    answer = _live(call, task, reader.rest())
+                else:
+                    answer = self._answer(task, reader)
             async with aclosing(answer) as responses:
                 async for response in responses:
                     yield response
@@ -110,9 +115,9 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
         layout = convert.audio_layout(request.audio_format, "audio_format")
         intake = intake_for(layout, "audio_format")
         async with self._streams.slot():
-            reserved = _Reserved(self._budget)
+            reserved = Reserved(self._budget)
             try:
-                await _collect(intake, reserved, request.audio)
+                await collect(intake, reserved, request.audio)
                 audio = await asyncio.to_thread(intake.finish)
                 result = await self._pool.run(align_job, audio, request.text, request.language)
             finally:
@@ -135,23 +140,23 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
         return _Task(config, options, live_options(config, options), layout, intake)
 
     async def _answer(
-        self, task: _Task, pieces: AsyncIterator[bytes]
+        self, task: _Task, reader: PatientReader
     ) -> AsyncGenerator[pb.RecognizeCuesResponse, None]:
         """Collect the audio until it is whole, or found to come as fast as it plays."""
-        meter = PaceMeter(task.layout, seconds_of)
-        may_be_live = task.options.recognizer is RecognizerName.AUTO
-        reserved = _Reserved(self._budget)
+        arrivals = Arrivals(task.layout)
+        reserved = Reserved(self._budget)
         async with AsyncExitStack() as stack:
             stack.callback(reserved.release)
-            audio = await _collected(pieces, task, reserved, meter) if may_be_live else None
-            call = None
-            if may_be_live and audio is None:
-                call = await self._live_place(task, stack)
+            audio = call = None
+            if task.may_be_live:
+                audio = await collected_unless_live(reader, task.intake, reserved, arrivals)
+                if audio is None:
+                    call = await self._live_place(task, stack)
             if call is not None:
                 reserved.release()
-                answer = _live(call, task, _after(meter.heard, pieces))
+                answer = _live(call, task, _after(arrivals.heard, reader))
             else:
-                audio = audio or await _rest_collected(pieces, task, reserved)
+                audio = audio or await collected(reader, task.intake, reserved)
                 answer = self._whole(task, audio)
             async with aclosing(answer) as responses:
                 async for response in responses:
@@ -187,13 +192,13 @@ class LipsyncServicer(pb_grpc.LipsyncServiceServicer):
 
     async def _pieces(
         self, requests: AsyncIterator[pb.RecognizeCuesRequest]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncIterator[Piece]:
         """The audio, piece by piece, until the client closes its side."""
         while (request := await next_within(requests, self._audio_timeout_s)) is not None:
             if request.WhichOneof("payload") != "audio":
                 raise misplaced(request.WhichOneof("payload"))
             check_chunk(request.audio.data)
-            yield request.audio.data
+            yield Piece(request.audio.data, max(0.0, convert.seconds_of(request.waited)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,56 +211,15 @@ class _Task:
     layout: AudioLayout
     intake: Intake
 
+    @property
+    def may_be_live(self) -> bool:
+        """Whether it depends on the audio's pace who listens."""
+        return self.options.recognizer is RecognizerName.AUTO and not self.config.whole
+
     def started(self) -> pb.RecognizeCuesStarted:
         config = convert.effective_config(self.config, self.options)
         config.live_latency.CopyFrom(convert.duration_of(self.live.latency_s))
         return pb.RecognizeCuesStarted(config=config)
-
-
-class _Reserved:
-    """The part of the budget that one call holds."""
-
-    def __init__(self, budget: ByteBudget) -> None:
-        self._budget = budget
-        self._held = 0
-        self._last = 0
-
-    def take(self, count: int) -> None:
-        self._budget.take(count)
-        self._held += count
-        self._last = count
-
-    def keep_of_last(self, count: int) -> None:
-        """Of the bytes last taken only `count` are kept; resampling up keeps more."""
-        more = count - self._last
-        if more > 0:
-            self._budget.take(more)
-        else:
-            self._budget.give_back(-more)
-        self._held += more
-        self._last = count
-
-    def release(self) -> None:
-        self._budget.give_back(self._held)
-        self._held = 0
-
-
-async def _collected(
-    pieces: AsyncIterator[bytes], task: _Task, reserved: _Reserved, meter: PaceMeter
-) -> Audio | None:
-    """The whole recording; None as soon as `meter` finds that it comes as fast as it plays."""
-    async for data in pieces:
-        await _collect(task.intake, reserved, data)
-        if await meter.take(data) is Pace.REAL_TIME:
-            return None
-    return await asyncio.to_thread(task.intake.finish)
-
-
-async def _rest_collected(pieces: AsyncIterator[bytes], task: _Task, reserved: _Reserved) -> Audio:
-    """The whole recording, however it comes."""
-    async for data in pieces:
-        await _collect(task.intake, reserved, data)
-    return await asyncio.to_thread(task.intake.finish)
 
 
 async def _live(
@@ -269,15 +233,10 @@ async def _live(
                 yield response
 
 
-async def _after(early: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _after(early: bytes, reader: PatientReader) -> AsyncIterator[bytes]:
     yield early
-    async for piece in pieces:
-        yield piece
-
-
-async def _collect(intake: Intake, reserved: _Reserved, data: bytes) -> None:
-    reserved.take(len(data))
-    reserved.keep_of_last(await asyncio.to_thread(intake.push, data))
+    async for data in reader.rest():
+        yield data
 
 
 def _responses(

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections import deque
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from kuchipaku_lipsync.intake import AudioLayout
-from kuchipaku_lipsync.live.sources import probe_seconds
-
-# When it is first looked, and when it is settled.
-_LOOK_AFTER_S: Final = 0.25
-_SETTLED_AFTER_S: Final = 2.0
-# Looking into a file that is still coming takes longer.
-_LOOK_INTO_FILE_AFTER_S: Final = 0.5
-_FILE_PAUSE_FACTOR: Final = 2.0
 # Clocks differ and networks send in bursts.
 _TOLERANCE: Final = 1.3
+_SLACK_S: Final = 0.03
+_NOT_AHEAD_FOR_S: Final = 0.25
+# As much of a first piece is the length of the pieces, and no backlog.
+_LONGEST_PIECE_S: Final = 0.5
+
+# For so long the lead over the playing has to keep within so much: the second one is for networks
+# that are less even.
+_STEADY: Final = ((0.5, 0.2), (2.0, 0.6))
+_FEWEST_ARRIVALS: Final = 3
+# What comes within so much time counts as one arrival.
+_ARRIVAL_S: Final = 0.01
+
+# Where nothing comes any more the end may still be on its way.
+_PATIENCE_S: Final = 1.0
+# What has waited for so long on its way has others right behind it, or the end.
+_FRESH_S: Final = 0.1
 
 # So far ahead of its playing no live audio is.
-_FAR_AHEAD_S: Final = 8.0
+_FAR_AHEAD_S: Final = 30.0
 _FAR_AHEAD_BYTES: Final = 4 << 20
-
-SecondsOf = Callable[[bytes, float], Awaitable[float]]
-
-
-async def seconds_of(head: bytes, limit_s: float) -> float:
-    """How long the beginning of an audio file lasts, or `limit_s` if that is less.
-
-    In a thread: a look at a few seconds is short, and live speech must not wait behind it.
-    """
-    return await asyncio.to_thread(probe_seconds, head, limit_s)
 
 
 class Pace(Enum):
@@ -44,71 +40,101 @@ class Pace(Enum):
 
 
 class PaceMeter:
-    """Decides from the first two seconds. What comes whole, or ends by then, is not live."""
+    """Tells live audio from a recording by when its pieces come.
 
-    def __init__(
-        self,
-        layout: AudioLayout,
-        seconds_of: SecondsOf,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """``seconds_of`` tells how long the beginning of a file lasts, up to a limit."""
-        self._layout = layout
-        self._seconds_of = seconds_of
-        self._clock = clock
-        self._begun = 0.0
-        self._first_bytes = 0
-        self._heard = bytearray()
-        self._look_after_s = _LOOK_AFTER_S if layout.pcm_format else _LOOK_INTO_FILE_AFTER_S
+    It is live as soon as either all of it so far had about time to play (`_not_ahead`), or it
+    goes on at its pace behind a backlog (`_Steadiness`), or nothing comes for a while and what has
+    come had time to play. Until one of these is true it may become true; far ahead of its playing
+    audio is a recording for good.
+    """
+
+    def __init__(self) -> None:
+        self._begun: float | None = None
+        self._seconds = 0.0
+        self._first_s = 0.0
+        self._bytes = 0
+        self._not_ahead_since: float | None = None
+        self._steady = [_Steadiness(span_s, band_s) for span_s, band_s in _STEADY]
+        self._taken_at = 0.0
+        self._came_after = 0.0
         self.pace = Pace.UNDECIDED
 
-    async def take(self, data: bytes) -> Pace:
-        """Note the arrival of ``data``."""
+    def take(self, count: int, seconds: float, now: float, waited_s: float = 0.0) -> Pace:
+        """Note the arrival of ``count`` bytes, by which ``seconds`` have come in all.
+
+        ``waited_s``: for how long they have waited on the way, where somebody passed them on.
+        """
         if self.pace is not Pace.UNDECIDED:
             return self.pace
-        self._heard += data
-        if not self._first_bytes:
-            self._begun, self._first_bytes = self._clock(), len(data)
-            return self.pace
-        elapsed = self._clock() - self._begun
-        if self._is_far_ahead(elapsed):
-            return self._settle(Pace.FASTER)
-        if elapsed < self._look_after_s:
-            return self.pace
-        # The first piece may hold what was gathered before it was sent.
-        share = 1.0 - self._first_bytes / len(self._heard)
-        seconds = await self._seconds(elapsed) * share
-        if 0.0 < seconds <= _TOLERANCE * elapsed:
-            return self._settle(Pace.REAL_TIME)
-        if elapsed > _SETTLED_AFTER_S:
-            return self._settle(Pace.FASTER)
-        if self._layout.pcm_format is None:
-            self._look_after_s = elapsed * _FILE_PAUSE_FACTOR
+        came_at = now - waited_s
+        if self._begun is None:
+            self._begun = came_at
+            self._first_s = min(seconds, _LONGEST_PIECE_S)
+        elapsed = came_at - self._begun
+        pause_s = elapsed - self._came_after
+        held_up = pause_s > max(_NOT_AHEAD_FOR_S, _TOLERANCE * self._seconds)
+        new = seconds > self._seconds
+        self._seconds, self._taken_at, self._came_after = seconds, now, elapsed
+        self._bytes += count
+        live = self._not_ahead(elapsed, held_up=held_up)
+        if new:
+            steady = [steadiness.note(came_at, elapsed, seconds) for steadiness in self._steady]
+            live = live or any(steady)
+        if seconds > elapsed + _FAR_AHEAD_S or self._bytes > _FAR_AHEAD_BYTES:
+            self.pace = Pace.FASTER
+        elif live and waited_s <= _FRESH_S:
+            self.pace = Pace.REAL_TIME
         return self.pace
 
     @property
-    def heard(self) -> bytes:
-        """All that has been taken; nothing any more of what comes faster."""
-        return bytes(self._heard)
+    def due(self) -> float | None:
+        """When the audio is live if nothing else comes until then; see `wait_is_over`."""
+        if self.pace is not Pace.UNDECIDED or self._begun is None or not self._seconds:
+            return None
+        return max(self._begun + self._seconds / _TOLERANCE, self._taken_at + _PATIENCE_S)
 
-    def _settle(self, pace: Pace) -> Pace:
-        self.pace = pace
-        if pace is Pace.FASTER:
-            self._heard.clear()
-        return pace
+    def wait_is_over(self) -> Pace:
+        """Nothing has come until `due`."""
+        self.pace = Pace.REAL_TIME
+        return self.pace
 
-    def _is_far_ahead(self, elapsed: float) -> bool:
-        if len(self._heard) > _FAR_AHEAD_BYTES:
-            return True
-        is_raw = self._layout.pcm_format is not None
-        return is_raw and self._raw_seconds() > elapsed + _FAR_AHEAD_S
+    def cannot_tell(self) -> Pace:
+        """Nobody knows how long the audio so far lasts: it is a recording."""
+        self.pace = Pace.FASTER
+        return self.pace
 
-    async def _seconds(self, elapsed: float) -> float:
-        if self._layout.pcm_format is None:
-            return await self._seconds_of(bytes(self._heard), elapsed + _FAR_AHEAD_S)
-        return self._raw_seconds()
+    def _not_ahead(self, elapsed: float, *, held_up: bool) -> bool:
+        """Whether for a while no more has come than had time to play.
 
-    def _raw_seconds(self) -> float:
-        pcm = self._layout.pcm_format
-        width = pcm.dtype.itemsize if pcm else 1
-        return len(self._heard) / (self._layout.sample_rate * self._layout.channels * width)
+        Behind a pause longer than all that came before nobody knows how fast the rest will come:
+        where audio was so ``held_up`` the while begins anew.
+        """
+        if self._seconds - self._first_s > _TOLERANCE * elapsed + _SLACK_S:
+            self._not_ahead_since = None
+        elif self._not_ahead_since is None or held_up:
+            self._not_ahead_since = elapsed
+        since = self._not_ahead_since
+        has_sound = self._seconds > 0
+        return has_sound and since is not None and elapsed - since >= _NOT_AHEAD_FOR_S
+
+
+@dataclass(slots=True)
+class _Steadiness:
+    """Whether audio has kept its lead over its playing, for `span_s` and within `band_s`."""
+
+    span_s: float
+    band_s: float
+    _leads: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def note(self, at: float, elapsed: float, seconds: float) -> bool:
+        lead = seconds - elapsed
+        if self._leads and at - self._leads[-1][0] < _ARRIVAL_S:
+            at, _ = self._leads.pop()
+        self._leads.append((at, lead))
+        # Only what lies within the band of the newest lead, and of each other, can be kept.
+        while max(leads := [lead for _, lead in self._leads]) - min(leads) > self.band_s:
+            self._leads.popleft()
+        while len(self._leads) > _FEWEST_ARRIVALS and at - self._leads[1][0] >= self.span_s:
+            self._leads.popleft()
+        is_long = at - self._leads[0][0] >= self.span_s
+        return is_long and len(self._leads) >= _FEWEST_ARRIVALS
