@@ -134,7 +134,8 @@ class PackBench:
             graphs = self.pack.graphs.items()
             sessions = {name: PlainSession(graph, self.provider) for name, graph in graphs}
         else:
-            sessions = open_sessions(self.pack, plan, Provider(ProviderOptions(self.provider)))
+            options = ProviderOptions(self.provider, max_batch=self.batch)
+            sessions = open_sessions(self.pack, plan, Provider(options))
         known = dict(self._character.tensors)
         if plain:
             known = {name: to_host(value) for name, value in known.items()}
@@ -193,8 +194,8 @@ def roofline(provider: ProviderName, clock: Clock) -> float | None:
     if provider is ProviderName.OPENVINO:
         return None
     session = Provider(ProviderOptions(provider, io_binding=True))
-    product = session.open("product", product_graph())
     side = _SIDE_ON_GPU if provider.is_gpu else _SIDE_ON_CPU
+    product = session.open("product", product_graph(side))
     matrix = session.upload(np.ones((1, side, side), np.float32))
     rate = clock.rate(lambda: len(product.run([{"x": matrix, "y": matrix}])))
     return rate * 2 * side**3 / 1e9
@@ -275,7 +276,7 @@ def available() -> Iterator[ProviderName]:
     """Yield the providers that really work here, and say what is wrong with the others."""
     for provider in ProviderName:
         try:
-            Provider(ProviderOptions(provider)).open("product", product_graph())
+            Provider(ProviderOptions(provider)).open("product", product_graph(_SIDE_ON_CPU))
         except KuchipakuError as error:
             print(f"{provider}: {error.message}")
         else:

@@ -67,6 +67,7 @@ def setting(path: str, value: object) -> Change:
         (setting("shapes.D.dominance", True), "mouth_map.shapes.D.dominance"),
         (setting("shapes.D.dominance", 0.0), "mouth_map.shapes.D.dominance"),
         (setting("shapes.D.dominance", float("nan")), "mouth_map.shapes.D.dominance"),
+        (setting("shapes.D.dominance", 10**400), "mouth_map.shapes.D.dominance"),
         (setting("shapes.D.reach_s", 0.2), "mouth_map.shapes.D.reach_s"),
         (setting("shapes.D.weights.mouth_aaa", 1.5), "mouth_map.shapes.D.weights.mouth_aaa"),
         (setting("shapes.D.weights.head_x", 0.5), "mouth_map.shapes.D.weights.head_x"),

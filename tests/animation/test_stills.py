@@ -17,6 +17,7 @@ from kuchipaku_animation import (
     MouthShape,
     Still,
     animate,
+    least_pictures,
     still_poses,
 )
 from kuchipaku_animation.poses import pose_maximum, pose_minimum
@@ -68,3 +69,15 @@ def test_an_unknown_expression_is_an_error() -> None:
 
 def test_no_stills_are_no_poses() -> None:
     assert still_poses([]).shape == (0, 45)
+
+
+def test_faces_that_may_look_alike_are_counted_once() -> None:
+    shapes = [Still("happy", shape=shape) for shape in MouthShape]
+    blinks = [Still("happy", eyes_closed=step.eyes_closed) for step in BLINK_STEPS]
+    shut = [Still("joyful", eyes_closed=step.eyes_closed) for step in BLINK_STEPS]
+    assert least_pictures(blinks) == len(blinks)
+    # A happy wink shuts the eyes already.
+    assert least_pictures(shut) == 1
+    assert least_pictures(blinks + blinks + shut) == len(blinks) + 1
+    assert 5 < least_pictures(shapes) < len(shapes)
+    assert least_pictures([]) == 0

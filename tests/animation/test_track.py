@@ -248,6 +248,9 @@ def test_a_quantum_makes_poses_recur():
         ("loop_s", 1.0),
         ("quantum", -0.1),
         ("quantum", 0.5),
+        ("quantum", 1e-310),
+        ("quantum", 9e-7),
+        ("quantum", math.nan),
         ("mouth_lead_s", 0.2),
     ],
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final, ParamSpec
 
 from tests.pose.simulation import (
+    FPS,
     Bulk,
     CostUnit,
     Live,
@@ -43,6 +44,8 @@ class Figures:
     """Time from asking to the finished frame, live streams."""
     fairness: float | None = None
     """Jain's index of frames between streams of one kind."""
+    live_per_s: float | None = None
+    """Live frames per second that were in time, all streams together."""
     bulk_per_s: float | None = None
     """Frames per second of the streams that are not live, all together."""
     bulk_gap_ms: float | None = None
@@ -77,6 +80,7 @@ def _figures(
         late=sum(s.account.late for s in live) / settled if live else None,
         p99_ms=percentile(latencies, 0.99) * 1e3 if latencies else None,
         fairness=fairness(counted) if len(counted) > 1 else None,
+        live_per_s=sum(s.account.on_time for s in live) / simulation.now if live else None,
         bulk_per_s=sum(s.account.finished for s in bulk) / simulation.now if bulk else None,
         bulk_gap_ms=max(gaps) * 1e3 if gaps else None,
         busy=simulation.utilisation,
@@ -154,6 +158,44 @@ async def live_on_cpu(streams: int, workers: int) -> Figures:
     return _figures(simulation, units, live, [])
 
 
+@_once
+async def known_late_on_cpu(
+    streams: int,
+    *,
+    lead_s: float,
+    fps: float = FPS,
+    standstills: Sequence[float] = (),
+    crowd: int = 0,
+    bulk_streams: int = 0,
+) -> Figures:
+    """Live streams whose frames are known only shortly before they are due.
+
+    The machine stands still for 0.3 s at the times given, and for 1.5 s, from the second on, there
+    are ``crowd`` streams more, which are not counted.
+    """
+    simulation = Simulation(devices=2, stalls=[(at, 0.3) for at in standstills])
+    units = cpu()
+    phases = [0.013 + i / streams / fps for i in range(streams)]
+    live = [Live(simulation, units, phase=phase, fps=fps, lead_s=lead_s) for phase in phases]
+    for i in range(crowd):
+        Live(simulation, units, phase=2.0 + i / crowd / FPS, lead_s=lead_s, until=3.5)
+    bulk = [Bulk(simulation, units, window=4) for _ in range(bulk_streams)]
+    await simulation.run(4 * SECONDS)
+    return _figures(simulation, units, live, bulk)
+
+
+@_once
+async def bulk_on_cpu(
+    streams: int, bulk_streams: int, *, workers: int = 2, fps: float = FPS, window: int = 4
+) -> Figures:
+    """Live streams on a processor, beside others of which it serves each far too slowly."""
+    simulation, units = Simulation(devices=workers), cpu()
+    live = [Live(simulation, units, phase=i / streams / fps, fps=fps) for i in range(streams)]
+    bulk = [Bulk(simulation, units, window=window) for _ in range(bulk_streams)]
+    await simulation.run(4 * SECONDS)
+    return _figures(simulation, units, live, bulk)
+
+
 Scenario = Callable[[], Awaitable[Figures]]
 
 SCENARIOS: Final[dict[str, Scenario]] = {
@@ -171,6 +213,29 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "6 others, the last comes after 2.5 s": lambda: bulk_only([32] * 6, newcomer_at=2.5),
     "2 CPU workers, 2 live streams": lambda: live_on_cpu(2, 2),
     "2 CPU workers, 4 live streams, 1.5 times too many": lambda: live_on_cpu(4, 2),
+    "2 CPU workers, 1 live stream known 0.02 s ahead": lambda: known_late_on_cpu(1, lead_s=0.02),
+    "the same, the machine stands still once": lambda: known_late_on_cpu(
+        1, lead_s=0.02, standstills=[2.0]
+    ),
+    "the same at 10 frames per second": lambda: known_late_on_cpu(
+        1, lead_s=0.02, standstills=[2.0], fps=10.0
+    ),
+    "2 CPU workers, 1 live stream at 10 per second known 0.02 s ahead, after 4 more": lambda: (
+        known_late_on_cpu(1, lead_s=0.02, crowd=4, fps=10.0)
+    ),
+    "2 CPU workers, 4 live streams known 0.02 s ahead": lambda: known_late_on_cpu(4, lead_s=0.02),
+    "2 CPU workers, 1 live stream beside 2 others": lambda: bulk_on_cpu(1, 2),
+    "2 CPU workers, 1 live stream beside 7 others": lambda: bulk_on_cpu(1, 7),
+    "2 CPU workers, 1 live stream beside 8 others": lambda: bulk_on_cpu(1, 8),
+    "the same, live frames at 7 per second": lambda: bulk_on_cpu(1, 8, fps=7.0),
+    "the same, live frames at 2 per second": lambda: bulk_on_cpu(1, 8, fps=2.0),
+    "2 CPU workers, 1 live stream at 2 per second beside 16 others": lambda: bulk_on_cpu(
+        1, 16, fps=2.0
+    ),
+    "2 CPU workers, 4 live streams beside 8 others": lambda: bulk_on_cpu(4, 8),
+    "8 CPU workers, 1 live stream beside 20 others": lambda: bulk_on_cpu(
+        1, 20, workers=8, window=16
+    ),
 }
 
 COLUMNS: Final = (
@@ -182,6 +247,7 @@ COLUMNS: Final = (
     ("shed", "shed", "{:.1%}"),
     ("p99 ms", "p99_ms", "{:.1f}"),
     ("fairness", "fairness", "{:.3f}"),
+    ("live/s", "live_per_s", "{:.0f}"),
     ("others/s", "bulk_per_s", "{:.0f}"),
     ("longest gap ms", "bulk_gap_ms", "{:.0f}"),
     ("longest queue", "longest_queue", "{:d}"),

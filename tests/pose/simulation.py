@@ -2,7 +2,7 @@
 
 A run of n frames takes ``a + b * n`` seconds. Queue, order, batches and lanes are those of the
 service; only threads and time are simulated, so that every figure is exact and comes out the same
-everywhere. ``python -m tests.pose.simulation`` prints the table of docs/pose-scheduling.md.
+everywhere. ``python -m tests.pose.scenarios`` prints the table of docs/pose-scheduling.md.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from tests.pose.fakework import Steps
 LEAD_S = 0.1
 TOLERANCE_S = 0.1
 FPS = 25.0
+Stall = tuple[float, float]
+"""When all devices stand still, and for how long."""
 NO_REQUEST: Any = None
 """What the works of a simulation are made of."""
 
@@ -90,13 +93,21 @@ class Account:
 class Simulation:
     """Devices that serve a queue. Implements what lanes need of a scheduler."""
 
-    def __init__(self, *, devices: int = 1, max_delay_s: float = 0.0, max_queued: int = 10_000):
+    def __init__(
+        self,
+        *,
+        devices: int = 1,
+        max_delay_s: float = 0.0,
+        max_queued: int = 10_000,
+        stalls: Sequence[Stall] = (),
+    ) -> None:
         self.now = 0.0
         self.busy_s = 0.0
         self.longest_queue = 0
         self.dispatcher = Dispatcher(max_queued, max_delay_s)
-        self._idle = devices
+        self._idle_since = deque([0.0] * devices)
         self._devices = devices
+        self._stalls = sorted(stalls)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._asked_for = math.inf
@@ -146,8 +157,13 @@ class Simulation:
             self._answered = True
 
     def _serve(self) -> None:
-        while self._idle:
-            batch = self.dispatcher.take(self.now, device=True, host=True)
+        awake = self._after(0.0)
+        if awake > self.now:
+            self.at(awake, lambda: None)
+            return
+        while self._idle_since:
+            idle_s = self.now - self._idle_since[0]
+            batch = self.dispatcher.take(self.now, device=True, host=True, idle_s=idle_s)
             for job in batch.expired:
                 self._answer(job, None)
             if batch.unit is None:
@@ -160,12 +176,20 @@ class Simulation:
     def _start(self, unit: Any, jobs: list[Job]) -> None:
         seconds = unit.seconds(len(jobs))
         unit.batches.append(len(jobs))
-        self._idle -= 1
+        self._idle_since.popleft()
         self.busy_s += seconds
-        self.at(self.now + seconds, lambda: self._end(unit, jobs))
+        self.at(self._after(seconds), lambda: self._end(unit, jobs))
+
+    def _after(self, seconds: float) -> float:
+        """Return when work of so many seconds would be done."""
+        end = self.now + seconds
+        for begin, length in self._stalls:
+            if end >= begin and self.now < begin + length:
+                end += begin + length - max(self.now, begin)
+        return end
 
     def _end(self, unit: Any, jobs: list[Job]) -> None:
-        self._idle += 1
+        self._idle_since.append(self.now)
         unit.run([job.work for job in jobs])
         for job in jobs:
             following = job.work.next_unit()
@@ -182,9 +206,18 @@ class Live:
     """A stream that asks for a frame each period, a little ahead of when it is due."""
 
     def __init__(
-        self, simulation: Simulation, units: Sequence[Unit], *, phase: float, fps: float = FPS
+        self,
+        simulation: Simulation,
+        units: Sequence[Unit],
+        *,
+        phase: float,
+        fps: float = FPS,
+        lead_s: float = LEAD_S,
+        until: float = math.inf,
     ) -> None:
         self.account = Account()
+        self._lead_s = lead_s
+        self._until = until
         self._simulation = simulation
         self._renderer = Renderer(units)
         self._lane = Lane(simulation)
@@ -193,9 +226,10 @@ class Live:
 
     def _ask(self) -> None:
         now = self._simulation.now
-        self._simulation.at(now + self._period, self._ask)
+        if now + self._period < self._until:
+            self._simulation.at(now + self._period, self._ask)
         self.account.asked += 1
-        due = now + LEAD_S
+        due = now + self._lead_s
         try:
             expires = due + TOLERANCE_S
             future = self._lane.render(self._renderer, NO_REQUEST, due=due, expires=expires)

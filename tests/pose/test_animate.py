@@ -141,6 +141,15 @@ async def test_a_line_is_taken_up_again_at_an_offset(client: Client) -> None:
     assert rest.messages[0].frame_id == 0
 
 
+async def test_a_line_taken_up_again_behind_its_end_is_over_at_once(client: Client) -> None:
+    await client.lend_canvas()
+    line = client.line("u", resume_offset=seconds(30.0))
+    reply = await client.animate([client.config(), *line])
+    (summary,) = reply.summaries
+    assert summary.frame_count == 0
+    assert summary.duration.ToTimedelta().total_seconds() == 1.0
+
+
 @pytest.mark.parametrize(
     "encoding",
     [frame_pb2.FRAME_ENCODING_RAW, frame_pb2.FRAME_ENCODING_PNG],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,10 @@ from kuchipaku.calls import keep_status
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku.type.v1 import cue_pb2, session_pb2
 from kuchipaku_contract.errors import DeadlineExceededError, KuchipakuError
+from kuchipaku_contract.limits import LIMITS
+from kuchipaku_pose import render_session
+from kuchipaku_pose.posespace import CheckedPoses
+from kuchipaku_pose.stills import poses_of
 from tests.pose.poseclient import SHAPES, Client, Rgba, collect, seconds, service
 
 NEUTRAL = pb.Pose(values=[0.0] * 45)
@@ -60,6 +65,34 @@ async def test_without_credit_any_number_of_poses_passes_through(client: Client)
     await client.lend_canvas()
     reply = await client.render([render_config(client), *[poses(1500)] * 15])
     assert reply.statistics.frame_count == 22_500
+
+
+async def test_a_message_may_hold_as_many_poses_as_the_limit_says(client: Client) -> None:
+    await client.lend_canvas()
+    face = pb.Pose(face=pb.Face(expression="happy"))
+    most = pb.RenderPosesRequest(poses=pb.PoseBatch(poses=[face] * LIMITS.max_poses))
+    reply = await client.render([render_config(client), most])
+    assert reply.statistics.frame_count == LIMITS.max_poses
+
+
+async def test_a_message_of_many_poses_holds_no_other_call_up(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.lend_canvas()
+    served = threading.Event()
+    begun = threading.Event()
+
+    def held(*arguments: Any, **fields: Any) -> CheckedPoses:
+        begun.set()
+        assert served.wait(60)
+        return poses_of(*arguments, **fields)
+
+    monkeypatch.setattr(render_session, "poses_of", held)
+    call = asyncio.create_task(client.render([render_config(client), poses(1000)]))
+    await asyncio.to_thread(begun.wait, 60)
+    await client.lend_canvas_again()
+    served.set()
+    assert (await call).statistics.frame_count == 1000
 
 
 async def test_interruption_and_credit_are_heard_behind_many_lines(client: Client) -> None:

@@ -237,6 +237,19 @@ async def test_a_line_within_the_lead_comes_whole(client: Client) -> None:
             pb.AnimateRequest(clock=pb.AnimateClock(start_delay=Duration(seconds=-1, nanos=5))),
             "DURATION_INVALID",
         ),
+        *[
+            (
+                pb.AnimateRequest(clock=pb.AnimateClock(start_delay=Duration(**parts))),
+                "DURATION_INVALID",
+            )
+            for parts in (
+                {"nanos": -(2**31)},
+                {"nanos": 2**31 - 1},
+                {"seconds": -(2**63)},
+                {"seconds": 2**63 - 1},
+                {"seconds": 5, "nanos": -1},
+            )
+        ],
     ],
 )
 async def test_a_clock_that_cannot_be_is_refused(

@@ -14,6 +14,7 @@ from kuchipaku_pose.engine import Engine, EngineOptions
 from kuchipaku_pose.engine.norms import with_native_norms
 from kuchipaku_pose.pack import load_pack
 from kuchipaku_pose.providers import Provider, ProviderName, ProviderOptions
+from kuchipaku_pose.providers.base import not_runnable
 from tests.pose.tinypack import SIDE, tiny_stages, write_pack
 
 torch = pytest.importorskip("torch")
@@ -114,6 +115,25 @@ def test_a_providers_own_norm_runs_where_the_self_test_finds_it_exact(
     expected = Engine(load_pack(normed_pack), EngineOptions())
     ours, theirs = (each.output(each.prepare_tensor(canvas), poses) for each in (engine, expected))
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_provider_that_refuses_its_own_norm_runs_the_exact_form(
+    normed_pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    original, refused = Provider.open, []
+
+    def refusing(self: Provider, stage: str, graph: bytes) -> Any:
+        if "InstanceNormalization" in operators(graph):
+            refused.append(stage)
+            raise not_runnable(stage, "OpenVINO", NotImplementedError("InstanceNormalization"))
+        return original(self, stage, graph)
+
+    monkeypatch.setattr(Provider, "open", refusing)
+    engine = Engine(load_pack(normed_pack), EngineOptions(provider="openvino"))
+    engine.check()
+    assert refused == ["encode"]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -14,7 +14,13 @@ from onnx import helper
 
 from kuchipaku_contract.errors import StatusCode
 from kuchipaku_pose.onnxfile import OnnxFormatError, read_signature
-from kuchipaku_pose.pack import ModelPackError, discover_packs, load_pack
+from kuchipaku_pose.pack import (
+    ModelPackError,
+    discover_packs,
+    load_pack,
+    put_in_place,
+    read_manifest,
+)
 from tests.pose.tinypack import (
     CANVAS_SHAPE,
     PARAMETERS,
@@ -83,6 +89,7 @@ def test_a_manifest_survives_writing_and_reading(make_pack: PackMaker) -> None:
         (lambda m: m["canvas"].update(convention="hsv"), "canvas.convention"),
         (lambda m: m["canvas"].update(size=100000), "canvas.size"),
         (lambda m: m["stages"].clear(), "stages"),
+        (lambda m: m["stages"][0].update(file="a\x00b"), "stages.0.file"),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_the_place(
@@ -115,6 +122,13 @@ def test_a_link_out_of_the_pack_is_refused(make_pack: PackMaker) -> None:
     (folder / "encode.onnx").rename(outside)
     (folder / "encode.onnx").symlink_to(outside)
     assert "outside the pack" in problem(folder)
+
+
+def test_a_loop_of_links_is_refused(make_pack: PackMaker) -> None:
+    folder = make_pack()
+    (folder / "encode.onnx").unlink()
+    (folder / "encode.onnx").symlink_to("encode.onnx")
+    assert "'encode.onnx'" in problem(folder)
 
 
 def test_other_bytes_than_the_manifest_says_are_refused(make_pack: PackMaker) -> None:
@@ -195,6 +209,46 @@ def test_names_must_match_the_graph(
 ) -> None:
     stages = tiny_stages() | {"encode": (scale_graph(), inputs, outputs)}
     assert expected in problem(write_pack(tmp_path / "p", stages))
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pack_takes_the_place_of_another(tmp_path: Path, linked: bool) -> None:
+    made, place = tmp_path / "work" / "pack", tmp_path / "place"
+    write_pack(made, name="new")
+    write_pack(tmp_path / "old" if linked else place, name="old")
+    if linked:
+        place.symlink_to(tmp_path / "old")
+    put_in_place(made, place)
+    assert read_manifest(place).name == "new"
+    assert read_manifest(tmp_path / "work" / "former").name == "old"
+
+
+def test_a_pack_that_cannot_be_replaced_stays_where_it_is(tmp_path: Path) -> None:
+    place = write_pack(tmp_path / "place", name="old")
+    (tmp_path / "work").mkdir()
+    with pytest.raises(OSError, match="pack"):
+        put_in_place(tmp_path / "work" / "pack", place)
+    assert read_manifest(place).name == "old"
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_the_content_of_a_pack_decides_its_digest(make_pack: PackMaker) -> None:
+    weights = {"face": "a" * 64, "body": "b" * 64}
+    manifest = read_manifest(edit(make_pack(), lambda m: m.update(sources=weights)))
+
+    def digest(**changes: Any) -> str:
+        return manifest.model_copy(update=changes).content_digest
+
+    stage = manifest.stages[0].model_copy(update={"sha256": "c" * 64})
+    others = {
+        digest(sources={"face": "a" * 64, "body": "c" * 64}),
+        digest(sources={"face": "c" * 64, "body": "b" * 64}),
+        digest(stages=(stage, *manifest.stages[1:])),
+        digest(mouth_map={}),
+        digest(),
+    }
+    assert len(others) == 5
+    assert digest(name="other", version="2", attribution="someone") == digest()
 
 
 def test_packs_are_found_in_folders_and_as_folders(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from onnx import helper
 
 from kuchipaku_contract.errors import FailedPreconditionError
 from kuchipaku_pose.engine import Engine, FrameRequest, RenderedFrame
+from kuchipaku_pose.metrics import PoseMetrics
 from kuchipaku_pose.pack import load_pack
 from kuchipaku_pose.view import View, make_view
+from kuchipaku_runtime import Metrics
 from tests.pose.tinypack import CANVAS_SHAPE, SIDE, constant, graph_bytes, value, write_pack
 
 Picture = NDArray[np.uint8]
@@ -130,6 +132,10 @@ def test_what_lies_under_the_patch_is_made_once(engine: Engine, picture: Picture
     render(engine, picture, [0.0, 0.0, 0.2, 0.0, 0.0], VIEWS["whole"])
     assert engine.statistics().stages["head"].runs == 2
     assert engine.memory.pictures.statistics().entries == 2
+    metrics = Metrics("pose")
+    PoseMetrics(metrics, engine.memory)
+    held = metrics.registry.get_sample_value("kuchipaku_pose_memory_bytes", {"kind": "pictures"})
+    assert held == engine.memory.pictures.statistics().nbytes > 0
 
 
 @pytest.mark.parametrize(

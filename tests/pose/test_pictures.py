@@ -123,7 +123,7 @@ def test_wrong_poses_are_refused(poses: list[list[float]], reason: str) -> None:
     assert caught.value.reason == reason
 
 
-@given(st.floats(-1, 1, width=32), st.sampled_from([0.0, 1 / 64, 0.1, 0.25]))
+@given(st.floats(-1, 1, width=32), st.sampled_from([0.0, 1e-6, 1 / 64, 0.1, 0.25]))
 def test_rounding_stays_near_in_range_and_repeats(turn: float, quantum: float) -> None:
     pose = np.array([[abs(turn), turn]], np.float32)
     rounded = SPACE.quantise(pose, quantum)
@@ -143,7 +143,7 @@ def test_rounding_keeps_the_neutral_pose(neutral: float, quantum: float) -> None
     np.testing.assert_array_equal(space.quantise(near, quantum)[0], space.neutral)
 
 
-@pytest.mark.parametrize("quantum", [-0.1, 0.26, float("nan")])
+@pytest.mark.parametrize("quantum", [-0.1, 0.26, float("nan"), 1e-310, 1e-50, 1e-39, 9e-7])
 def test_wrong_quanta_are_refused(quantum: float) -> None:
     with pytest.raises(InvalidArgumentError):
         SPACE.quantise(np.zeros((1, 2), np.float32), quantum)

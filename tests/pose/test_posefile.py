@@ -73,6 +73,7 @@ VALUE, FINITE, FILE = "POSE_VALUE_INVALID", "POSE_NOT_FINITE", "POSES_NOT_READAB
         ("a.txt", "", "POSES_FORMAT_UNKNOWN", [".json, .csv, .npy"]),
         ("a.json", "[{", FILE, ["a.json"]),
         ("a.json", "[" * 100_000, FILE, ["a.json"]),
+        ("a.json", f"[[0, 0, {'1' * 5000}]]", FILE, ["a.json", "digits"]),
         ("a.json", {"fps": 25}, FILE, ["list of poses"]),
         ("a.json", {"poses": [], "speed": 1}, FILE, ["'speed'"]),
         ("a.json", {"poses": [{}], "fps": "quick"}, VALUE, ["fps", "'quick'"]),

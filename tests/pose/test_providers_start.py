@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +17,18 @@ from kuchipaku.pose.v1.pose_service_pb2_grpc import PoseServiceStub
 from kuchipaku_contract.errors import InternalError, InvalidArgumentError, KuchipakuError
 from kuchipaku_pose.calibrate import Concurrency, Meter, Wishes, choose, plain
 from kuchipaku_pose.engine import Engine, EngineOptions, FrameRequest
+from kuchipaku_pose.engine.evaluate import StageUnit
 from kuchipaku_pose.engine.probe import largest_batch
 from kuchipaku_pose.guard import DeviceGuard
 from kuchipaku_pose.pack import load_pack
-from kuchipaku_pose.providers import Provider, ProviderName, ProviderOptions, Row, StageSession
+from kuchipaku_pose.providers import (
+    OrtSession,
+    Provider,
+    ProviderName,
+    ProviderOptions,
+    Row,
+    StageSession,
+)
 from kuchipaku_pose.providers.base import stage_failed
 from kuchipaku_pose.providers.devicememory import CudaMemory, HostMemory, memory_of
 from kuchipaku_pose.service import build
@@ -230,6 +239,28 @@ def test_a_pack_is_measured_as_it_would_be_run(make_pack: Callable[..., Path]) -
     meter = Meter(load_pack(make_pack()), EngineOptions(), seconds=0.0)
     assert meter(Concurrency(2, 1, 1)) > 0
     assert meter(Concurrency(1, 2, 4)) > 0
+
+
+def test_a_device_is_measured_with_the_threads_that_feed_it(
+    make_pack: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: set[str] = set()
+    run = OrtSession.run
+
+    def noting(self: OrtSession, rows: Sequence[Row]) -> Any:
+        ran.add(threading.current_thread().name)
+        return run(self, rows)
+
+    class DeviceUnit(StageUnit):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options | {"on_device": True})
+
+    monkeypatch.setattr(OrtSession, "run", noting)
+    monkeypatch.setattr("kuchipaku_pose.engine.core.StageUnit", DeviceUnit)
+    meter = Meter(load_pack(make_pack()), EngineOptions(), seconds=0.0, device_workers=1)
+    assert meter(Concurrency(3, 1, 2)) > 0
+    # Beside the thread that opens the model and warms it up.
+    assert ran == {threading.current_thread().name, "pose-device-0"}
 
 
 def test_a_failure_that_a_check_does_not_repeat_is_the_frames_own() -> None:

@@ -12,6 +12,7 @@ from kuchipaku_animation import (
     MouthShape,
 )
 from kuchipaku_contract.errors import KuchipakuError
+from kuchipaku_contract.limits import LIMITS
 from kuchipaku_media.picture import encode_png
 from tests.pose.poseclient import SHAPES, Client, seconds
 
@@ -92,7 +93,7 @@ def animate_messages(client: Client) -> dict[str, list[pb.AnimateRequest]]:
         ("same id", ("INVALID_ARGUMENT", "UTTERANCE_ID_TAKEN", "utterance.utterance_id")),
         ("no id", ("INVALID_ARGUMENT", "UTTERANCE_ID_INVALID", "utterance.utterance_id")),
         ("long id", ("INVALID_ARGUMENT", "UTTERANCE_ID_INVALID", "utterance.utterance_id")),
-        ("overlap", ("INVALID_ARGUMENT", "CUES_OVERLAP", "cues.cues[0].start")),
+        ("overlap", ("INVALID_ARGUMENT", "CUES_OVERLAP", "cues.cues[0].start_offset")),
         ("no shape", ("INVALID_ARGUMENT", "ENUM_VALUE_UNKNOWN", "cues.cues[0].shape")),
         ("negative time", ("INVALID_ARGUMENT", "DURATION_INVALID", "cues.cues[0].start_offset")),
         ("three hours", ("INVALID_ARGUMENT", "DURATION_INVALID", "utterance_end.duration")),
@@ -108,6 +109,111 @@ async def test_wrong_messages_are_refused_and_the_service_stays_up(
 ) -> None:
     assert await refusal(client.animate(animate_messages(client)[case])) == expected
     await client.lend_canvas()
+
+
+def cue(start: float, end: float, **fields: Any) -> cue_pb2.MouthCue:
+    shape = SHAPES[MouthShape.A]
+    return cue_pb2.MouthCue(
+        start_offset=seconds(start), end_offset=seconds(end), shape=shape, **fields
+    )
+
+
+def key(start: float, **fields: Any) -> animation_pb2.ExpressionKey:
+    return animation_pb2.ExpressionKey(expression="happy", start_offset=seconds(start), **fields)
+
+
+def cues(*parts: cue_pb2.MouthCue) -> pb.AnimateRequest:
+    return pb.AnimateRequest(cues=cue_pb2.CueBatch(cues=parts))
+
+
+def keys(*parts: animation_pb2.ExpressionKey) -> pb.AnimateRequest:
+    return pb.AnimateRequest(expressions=animation_pb2.ExpressionBatch(keys=parts))
+
+
+SHORT_CUES = [cue(i / 64, (i + 1) / 64) for i in range(6000)]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "field"),
+    [
+        (cues(cue(0, 1), cue(0.5, 2)), "CUES_OVERLAP", "cues.cues[1].start_offset"),
+        (cues(cue(1, 1)), "CUE_TIME_INVALID", "cues.cues[0].end_offset"),
+        (cues(cue(0, 601)), "CUE_TIME_INVALID", "cues.cues[0].end_offset"),
+        (cues(cue(0, 1, loudness=2)), "CUE_LOUDNESS_INVALID", "cues.cues[0].loudness"),
+        (
+            cues(*SHORT_CUES[:5000], SHORT_CUES[0], *SHORT_CUES[5000:]),
+            "CUES_OVERLAP",
+            "cues.cues[5000].start_offset",
+        ),
+        (
+            keys(key(1), key(0)),
+            "EXPRESSIONS_NOT_SORTED",
+            "expressions.keys[1].start_offset",
+        ),
+        (
+            keys(key(0, fade_duration=seconds(61))),
+            "EXPRESSION_KEY_INVALID",
+            "expressions.keys[0].fade_duration",
+        ),
+        (
+            keys(key(0, strength=2)),
+            "EXPRESSION_KEY_INVALID",
+            "expressions.keys[0].strength",
+        ),
+    ],
+)
+async def test_what_is_refused_is_named_as_in_the_api(
+    client: Client, message: pb.AnimateRequest, reason: str, field: str
+) -> None:
+    config, begin = client.config(), client.line("u")[0]
+    got = await refusal(client.animate([config, begin, message]))
+    assert got == ("INVALID_ARGUMENT", reason, field)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "field"),
+    [
+        # Each entry is wrong as well, so that looking at one would give another reason.
+        (
+            cues(*[cue_pb2.MouthCue()] * (LIMITS.max_cues + 1)),
+            "TOO_MANY_CUES",
+            "cues.cues",
+        ),
+        (
+            keys(*[animation_pb2.ExpressionKey(expression="?")] * (LIMITS.max_expressions + 1)),
+            "TOO_MANY_EXPRESSIONS",
+            "expressions.keys",
+        ),
+    ],
+)
+async def test_a_message_of_too_many_entries_is_refused_unread(
+    client: Client, message: pb.AnimateRequest, reason: str, field: str
+) -> None:
+    config, begin = client.config(), client.line("u")[0]
+    got = await refusal(client.animate([config, begin, message]))
+    assert got == ("INVALID_ARGUMENT", reason, field)
+
+
+@pytest.mark.parametrize("initial_credit", [None, 1])
+async def test_too_many_poses_in_a_message_are_refused_unread(
+    client: Client, initial_credit: int | None
+) -> None:
+    config = pb.RenderPosesConfig(canvas_sha256=client.canvas.sha256, initial_credit=initial_credit)
+    unknown = pb.Pose(face=pb.Face(expression="?"))
+    batch = pb.PoseBatch(poses=[unknown] * (LIMITS.max_poses + 1))
+    requests = [pb.RenderPosesRequest(config=config), pb.RenderPosesRequest(poses=batch)]
+    got = await refusal(client.render(requests))
+    assert got == ("INVALID_ARGUMENT", "TOO_MANY_POSES", "poses.poses")
+
+
+@pytest.mark.parametrize("quantum", [1e-310, 1e-50, 1e-39, 9e-7])
+async def test_a_quantum_finer_than_poses_are_is_refused(client: Client, quantum: float) -> None:
+    config = pb.RenderPosesConfig(canvas_sha256=client.canvas.sha256, quantum=quantum)
+    got = await refusal(client.render([pb.RenderPosesRequest(config=config)]))
+    assert got == ("INVALID_ARGUMENT", "QUANTUM_OUT_OF_RANGE", "config.quantum")
+    options = animation_pb2.AnimationOptions(quantum=quantum)
+    got = await refusal(client.animate([client.config(animation=options)]))
+    assert got == ("INVALID_ARGUMENT", "QUANTUM_OUT_OF_RANGE", "config.animation.quantum")
 
 
 @pytest.mark.parametrize(
@@ -220,6 +326,15 @@ async def test_wrong_poses_are_refused(client: Client, values: list[float], reas
     )
     assert got[:2] == ("INVALID_ARGUMENT", reason)
     assert (got[2] or "").startswith("poses.poses")
+
+
+async def test_a_pose_that_is_not_finite_is_named(client: Client) -> None:
+    await client.lend_canvas()
+    config = pb.RenderPosesConfig(canvas_sha256=client.canvas.sha256)
+    batch = pb.PoseBatch(poses=[pb.Pose(values=[v] * 45) for v in (0.0, 0.5, float("inf"))])
+    requests = [pb.RenderPosesRequest(config=config), pb.RenderPosesRequest(poses=batch)]
+    got = await refusal(client.render(requests))
+    assert got == ("INVALID_ARGUMENT", "POSE_NOT_FINITE", "poses.poses[2].values")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,72 +17,14 @@ from kuchipaku_pose.engine import (
     Engine,
     EngineOptions,
     FrameRequest,
-    RenderedFrame,
 )
 from kuchipaku_pose.pack import load_pack
-from kuchipaku_pose.scheduler import Lane, Scheduler
+from kuchipaku_pose.scheduler import Batch, Dispatcher, Scheduler
 from kuchipaku_pose.view import make_view
 from kuchipaku_pose.work import drive
 from tests.pose.fakework import FunctionUnit, Steps
+from tests.pose.gated import Clock, GatedRenderer, numbered, occupy, running
 from tests.pose.tinypack import assert_frame
-
-VIEW = make_view(128)
-CHARACTER = Character("a", {})
-PIXELS = np.zeros((1, 1, 4), np.uint8)
-
-
-class GatedRenderer:
-    """Renders nothing, notes what it is given, and works only while its gate is open."""
-
-    def __init__(self, max_batch: int = 1) -> None:
-        self.unit = FunctionUnit(self.render, max_batch)
-        self.gate = threading.Event()
-        self.entered = threading.Semaphore(0)
-        self.batches: list[list[int]] = []
-
-    def render(self, requests: Sequence[FrameRequest]) -> list[RenderedFrame]:
-        self.batches.append([int(request.pose[0]) for request in requests])
-        self.entered.release()
-        self.gate.wait()
-        if any(request.pose[0] < 0 for request in requests):
-            raise InternalError("broken")
-        return [RenderedFrame(PIXELS, False, None, ()) for _ in requests]
-
-    def work(self, request: FrameRequest) -> Steps:
-        return Steps([self.unit], request)
-
-    @property
-    def order(self) -> list[int]:
-        return [number for batch in self.batches for number in batch]
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def numbered(number: int) -> FrameRequest:
-    return FrameRequest(CHARACTER, np.array([number], np.float32), VIEW)
-
-
-@asynccontextmanager
-async def running(**options: Any) -> AsyncIterator[Scheduler]:
-    scheduler = Scheduler(**({"workers": 1, "max_queued": 100} | options))
-    scheduler.start()
-    try:
-        yield scheduler
-    finally:
-        await scheduler.close()
-
-
-async def occupy(lane: Lane, renderer: GatedRenderer) -> asyncio.Future[RenderedFrame | None]:
-    """Make the one worker busy with frame 0, so that everything after it queues."""
-    future = lane.render(renderer, numbered(0), due=0.0)
-    await asyncio.to_thread(renderer.entered.acquire)
-    return future
 
 
 async def test_the_earliest_due_goes_first_whoever_asked_first() -> None:
@@ -173,6 +114,36 @@ async def test_a_frame_past_its_time_is_not_rendered() -> None:
         assert await first is not None
         assert scheduler.statistics().expired == 1
     assert renderer.order == [0, 2]
+
+
+async def test_the_queue_is_told_how_long_a_worker_has_had_nothing_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, renderer = Clock(), GatedRenderer()
+    found_nothing = threading.Event()
+    asked: list[float] = []
+    take = Dispatcher.take
+
+    def watched(queue: Dispatcher, now: float, **options: Any) -> Batch:
+        batch = take(queue, now, **options)
+        if batch.jobs:
+            asked.append(options["idle_s"])
+        else:
+            found_nothing.set()
+        return batch
+
+    monkeypatch.setattr(Dispatcher, "take", watched)
+    async with running(clock=clock) as scheduler:
+        await asyncio.to_thread(found_nothing.wait)
+        clock.now += 0.5
+        lane = scheduler.lane()
+        first = await occupy(lane, renderer)
+        second = lane.render(renderer, numbered(1))
+        clock.now += 2.0
+        renderer.gate.set()
+        await asyncio.gather(first, second)
+    # The second one came while the worker was busy.
+    assert asked == [0.5, 0.0]
 
 
 async def test_cancelled_work_leaves_the_queue_at_once() -> None:

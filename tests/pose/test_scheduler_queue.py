@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kuchipaku_contract.errors import ResourceExhaustedError
-from kuchipaku_pose.scheduler import Dispatcher, Job, Share
+from kuchipaku_pose.scheduler import Dispatcher, Job, Kind, Share
 from tests.pose.fakework import Steps
 from tests.pose.simulation import CostUnit
 
@@ -16,6 +16,21 @@ def unit(max_batch: int = 4, *, on_device: bool = True) -> CostUnit:
 
 def job(due: float = 10.0, *, expires: float | None = None, arrived: float = 0.0) -> Job:
     return Job(Steps([]), Share(), due, expires, arrived)
+
+
+def bulk(share: Share, due: float) -> Job:
+    return Job(Steps([]), share, due, None, 0.0, kind=Kind.BULK)
+
+
+def live(share: Share, due: float) -> Job:
+    return Job(Steps([]), share, due, due + 1.0, 0.0)
+
+
+def begun(times: int) -> Share:
+    share = Share()
+    for _ in range(times):
+        share.add(0.0)
+    return share
 
 
 def taken(queue: Dispatcher, now: float) -> list[Job]:
@@ -121,6 +136,80 @@ def test_a_device_found_slow_once_is_tried_again() -> None:
     assert taken(queue, 6.9) == [tried]
 
 
+def taught(*seconds: float) -> tuple[Dispatcher, CostUnit]:
+    """Return a queue that has seen jobs which took so long, the last one until 10.0."""
+    queue, stage = Dispatcher(100), unit(max_batch=1)
+    for i, taken_s in enumerate(seconds):
+        end = 10.0 - (len(seconds) - 1 - i) * 0.01
+        one = job(due=20.0, expires=20.0, arrived=end - taken_s)
+        queue.put(one, stage, end - taken_s)
+        assert taken(queue, end - taken_s) == [one]
+        queue.finished(one, end)
+    return queue, stage
+
+
+def test_a_job_that_a_worker_is_free_for_is_begun_however_little_time_is_left() -> None:
+    queue, stage = taught(0.04, 0.3, 0.3, 0.3, 0.3)
+    one = job(due=10.11, expires=10.21, arrived=10.1)
+    queue.put(one, stage, 10.1)
+    batch = queue.take(10.101, device=True, host=True, idle_s=0.05)
+    assert (batch.jobs, batch.expired) == ([one], [])
+
+
+def test_a_job_for_which_even_the_fastest_is_too_slow_is_not_begun() -> None:
+    queue, stage = taught(0.25, 0.3, 0.3, 0.3, 0.3)
+    one = job(due=10.11, expires=10.21, arrived=10.1)
+    queue.put(one, stage, 10.1)
+    batch = queue.take(10.101, device=True, host=True, idle_s=0.05)
+    assert (batch.jobs, batch.expired) == ([], [one])
+
+
+@pytest.mark.parametrize("accidents", [1, 2])
+def test_a_few_slow_jobs_are_not_what_jobs_take(accidents: int) -> None:
+    queue, stage = taught(*[0.04] * 5, *[0.6] * accidents)
+    one = job(due=10.0, expires=10.1)
+    queue.put(one, stage, 9.9)
+    # A worker that was busy until now: the job has waited for it.
+    assert taken(queue, 10.0) == [one]
+
+
+def test_what_jobs_took_before_a_pause_is_forgotten() -> None:
+    queue, stage = taught(*[0.3] * 9)
+    quick = job(due=12.0, expires=12.1, arrived=12.0)
+    queue.put(quick, stage, 12.0)
+    assert taken(queue, 12.0) == [quick]
+    queue.finished(quick, 12.04)
+    one = job(due=12.1, expires=12.15)
+    queue.put(one, stage, 12.1)
+    assert taken(queue, 12.1) == [one]
+
+
+@pytest.mark.parametrize(("idle_s", "begun_late"), [(0.0, False), (0.03, False), (0.05, True)])
+def test_what_was_shed_is_no_overload_where_a_worker_had_time_for_it(
+    idle_s: float, begun_late: bool
+) -> None:
+    queue, stage = taught(*[0.04] * 5)
+    hopeless = job(due=9.9, expires=10.0, arrived=9.8)
+    queue.put(hopeless, stage, 9.8)
+    assert queue.take(10.0, device=True, host=True).expired == [hopeless]
+    assert queue.take(10.1, device=True, host=True, idle_s=idle_s).jobs == []
+    late = job(due=10.22, expires=10.32, arrived=10.1)
+    queue.put(late, stage, 10.1)
+    assert (taken(queue, 10.2) == [late]) == begun_late
+
+
+def test_while_there_are_too_many_a_job_may_wait_as_long_as_one_takes() -> None:
+    queue, stage = taught(*[0.04] * 5)
+    hopeless = job(due=9.9, expires=10.0, arrived=9.8)
+    queue.put(hopeless, stage, 9.8)
+    assert queue.take(10.0, device=True, host=True).expired == [hopeless]
+    waited, patient = (job(due=10.03, expires=10.13, arrived=at) for at in (10.01, 9.98))
+    queue.put(patient, stage, 9.98)
+    queue.put(waited, stage, 10.01)
+    batch = queue.take(10.04, device=True, host=True)
+    assert (batch.jobs, batch.expired) == ([waited], [patient])
+
+
 def test_once_begun_a_job_goes_on_until_it_expires() -> None:
     queue, stages = Dispatcher(100), (unit(), unit())
     one, two = (job(due=1.0, expires=2.0) for _ in range(2))
@@ -142,3 +231,49 @@ def test_workers_take_only_what_is_theirs() -> None:
     assert queue.take(0.0, device=False, host=True).jobs == [two]
     assert queue.take(0.0, device=False, host=True).jobs == []
     assert queue.take(0.0, device=True, host=False).jobs == [one]
+
+
+def test_an_overdue_frame_goes_before_a_live_one_of_a_lane_that_has_had_more() -> None:
+    queue, stage = Dispatcher(100), unit(max_batch=1)
+    frames = [live(begun(3), 10.1), bulk(begun(2), 9.0), live(begun(1), 10.2), bulk(begun(4), 8.0)]
+    for one in frames:
+        queue.put(one, stage, 0.0)
+    order = [taken(queue, 10.0)[0] for _ in frames]
+    assert [frames.index(one) for one in order] == [2, 1, 0, 3]
+
+
+def test_a_frame_that_is_due_later_gives_way_to_live_ones_whatever_they_have_had() -> None:
+    queue, stage = Dispatcher(100), unit(max_batch=1)
+    later, first = bulk(begun(1), 11.0), live(begun(9), 10.1)
+    for one in (later, first):
+        queue.put(one, stage, 0.0)
+    assert [taken(queue, 10.0), taken(queue, 10.0)] == [[first], [later]]
+
+
+def test_lanes_contest_across_stages() -> None:
+    queue, stages = Dispatcher(100), (unit(), unit())
+    greedy, overdue = live(begun(3), 10.1), bulk(begun(2), 9.0)
+    queue.put(greedy, stages[0], 0.0)
+    queue.put(overdue, stages[1], 0.0)
+    assert [taken(queue, 10.0), taken(queue, 10.0)] == [[overdue], [greedy]]
+
+
+def test_a_live_frame_that_has_begun_comes_to_its_end_before_overdue_ones_begin() -> None:
+    queue, stages = Dispatcher(100), (unit(max_batch=1), unit(max_batch=1))
+    frame = live(begun(1), 10.1)
+    queue.put(frame, stages[0], 0.0)
+    assert taken(queue, 10.0) == [frame]
+    overdue = bulk(Share(), 9.0)
+    queue.put(overdue, stages[0], 10.0)
+    queue.put(frame, stages[1], 10.0)
+    assert [taken(queue, 10.0), taken(queue, 10.0)] == [[frame], [overdue]]
+
+
+def test_calls_go_before_what_begins_and_count_as_no_frame() -> None:
+    queue, stage = Dispatcher(100), unit(max_batch=1)
+    one, other = Share(), Share()
+    call = Job(Steps([]), one, 10.0, None, 10.0, kind=Kind.CALL)
+    frames = [bulk(one, 9.0), bulk(other, 9.0)]
+    for each in (*frames, call):
+        queue.put(each, stage, 10.0)
+    assert [taken(queue, 10.0) for _ in range(3)] == [[call], [frames[0]], [frames[1]]]

@@ -58,10 +58,10 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = save_weights(reference("v4/student"), folder / "weights")
     arguments = ["--family", "tha4-student", "--weights", str(weights)]
     result = CliRunner().invoke(
-        main, ["models", "import", *arguments, "--out", str(folder / "My Student")]
+        main, ["models", "import", *arguments, "--out", str(folder / "My Stüdent")]
     )
     assert result.exit_code == 0, result.output
-    return folder / "My Student"
+    return folder / "My Stüdent"
 
 
 @pytest.mark.timeout(300)
@@ -90,6 +90,8 @@ def test_the_manifest_says_where_the_pack_comes_from(student: Path) -> None:
     manifest = load_pack(student).manifest
     assert (manifest.name, manifest.family) == ("my-student", "tha4-student")
     assert manifest.licence == "CC-BY-NC-4.0"
+    assert manifest.content_digest.startswith(manifest.version)
+    assert len(manifest.version) == 12
     assert "Pramook Khungurn" in manifest.attribution
     assert set(manifest.sources or {}) == {"face_morpher", "body_morpher"}
     assert manifest.verification is not None
@@ -169,6 +171,21 @@ def test_variants_go_with_version_3(
     with pytest.raises(KuchipakuError, match=expected) as caught:
         import_pack(request, ignore)
     assert caught.value.reason == "VARIANT_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("My Model", "pack"), ("-a", "pack"), ("a" * 65, "pack"), ("a\n", "pack"), (None, "初音")],
+)
+def test_a_name_that_no_model_can_have_is_refused_before_the_work(
+    tmp_path: Path, name: str | None, folder: str
+) -> None:
+    # There are no weights, which would be found next.
+    request = ImportRequest(Family.THA4_STUDENT, tmp_path, tmp_path / "out" / folder, name=name)
+    with pytest.raises(KuchipakuError) as caught:
+        import_pack(request, ignore)
+    assert (caught.value.reason, caught.value.field) == ("NAME_INVALID", "name")
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_is_replaced_unasked_and_a_failure_leaves_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from kuchipaku_pose.tha.catalogue import Family, Variant  # noqa: E402
 from kuchipaku_pose.tha.networks import build_networks  # noqa: E402
-from kuchipaku_pose.tha.weights import load_networks, read_tensors  # noqa: E402
+from kuchipaku_pose.tha.weights import WeightsError, load_networks, read_tensors  # noqa: E402
 
 
 @pytest.fixture
@@ -95,6 +96,46 @@ def test_a_truncated_file_is_refused(folder: Path, keep: int) -> None:
     path = folder / "face_morpher.pt"
     path.write_bytes(path.read_bytes()[:keep])
     assert refusal(folder).reason in {"WEIGHTS_INVALID", "WEIGHTS_UNSAFE"}
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_damage_anywhere_is_refused_or_harmless(tmp_path: Path, legacy: bool) -> None:
+    path = tmp_path / "x.pt"
+    state = {f"layer.{i}": torch.randn(7, 5) for i in range(6)}
+    torch.save(state, path, _use_new_zipfile_serialization=not legacy)
+    good, refused = path.read_bytes(), 0
+    rng = random.Random(1)
+    for step in range(300):
+        damaged = bytearray(good)
+        if step % 3:
+            for _ in range(rng.randrange(1, 6)):
+                damaged[rng.randrange(min(len(damaged), 900))] = rng.randrange(256)
+        else:
+            del damaged[rng.randrange(len(damaged)) :]
+        path.write_bytes(damaged)
+        try:
+            assert read_tensors(path).keys()
+        except WeightsError:
+            refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize(
+    "change_of",
+    [
+        pytest.param(lambda w: w.to_sparse(), id="sparse"),
+        pytest.param(lambda w: w.to("meta"), id="meta"),
+        pytest.param(lambda w: torch.full_like(w, 1e300, dtype=torch.float64), id="too large"),
+    ],
+)
+def test_tensors_without_numbers_for_a_network_are_refused(
+    folder: Path, change_of: Callable[[Any], Any]
+) -> None:
+    key = "siren.last_linear.bias"
+    change(folder, lambda state: state.update({key: change_of(state[key])}))
+    error = refusal(folder)
+    assert error.reason == "WEIGHTS_INVALID"
+    assert key in error.message
 
 
 @pytest.mark.parametrize("content", [b"", b"not a file of torch", b"PK\x03\x04rubbish" * 50])

@@ -26,10 +26,10 @@ class Clock:
         return self.now
 
 
-def utterance(clock: Clock | None = None, **options: Any) -> Utterance:
+def utterance(clock: Clock | None = None, resume_s: float = 0.0, **options: Any) -> Utterance:
     animation = complete_animation(animation_pb2.AnimationOptions(**options), 1 / 128, "animation")
     model: Any = Model()
-    return Utterance(Opening("u", animation, 1), model, clock or Clock())
+    return Utterance(Opening("u", animation, 1, resume_s), model, clock or Clock())
 
 
 def all_poses(line: Utterance) -> Any:
@@ -76,6 +76,18 @@ def test_an_utterance_lasts_as_long_as_its_frames() -> None:
     line.end(1.0)
     assert line.exhausted
     assert line.duration_s == 2.0
+
+
+@pytest.mark.parametrize(("resume_s", "length_s"), [(0.5, 1.0), (1.0, 1.0), (30.0, 1.0)])
+def test_an_utterance_resumed_behind_its_end_is_no_longer_than_its_input(
+    resume_s: float, length_s: float
+) -> None:
+    line = utterance(resume_s=resume_s)
+    line.push_cues(CUES)
+    line.end(length_s)
+    while not line.exhausted:
+        line.pull(8)
+    assert line.duration_s == length_s
 
 
 def test_frames_are_known_since_the_input_that_decides_them() -> None:

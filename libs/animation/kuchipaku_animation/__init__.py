@@ -41,7 +41,7 @@ from kuchipaku_animation.poses import (
     neutral_pose,
     pose_from,
 )
-from kuchipaku_animation.stills import BLINK_STEPS, BlinkStep, Still, still_poses
+from kuchipaku_animation.stills import BLINK_STEPS, BlinkStep, Still, least_pictures, still_poses
 from kuchipaku_animation.track import PoseTrack, PoseTrackBuilder, animate, frame_count
 from kuchipaku_animation.weights import WEIGHT_SETS, WeightSet, WeightTrack, animate_weights
 
@@ -76,6 +76,7 @@ __all__ = [
     "animate_weights",
     "expression_pose",
     "frame_count",
+    "least_pictures",
     "mouth_opening",
     "neutral_pose",
     "pose_from",

@@ -53,12 +53,13 @@ class MouthCue:
 
 
 def validate_cues(
-    cues: Sequence[MouthCue], *, field: str = "cues", not_before: float = 0.0
+    cues: Sequence[MouthCue], *, field: str = "cues", not_before: float = 0.0, first: int = 0
 ) -> None:
     """Check that cues are finite, sorted, free of overlaps and within the limits.
 
     Gaps are allowed: they count as rest. ``not_before`` is the earliest start that the first
-    cue may have, in seconds (the end of what an earlier call delivered).
+    cue may have, in seconds (the end of what an earlier call delivered); ``first`` is its number
+    in errors, where more went before.
 
     Raises:
         InvalidArgumentError: the error's field names the offending cue, e.g. ``cues[3].end``.
@@ -70,7 +71,7 @@ def validate_cues(
             field=field,
         )
     previous_end = not_before
-    for index, cue in enumerate(cues):
+    for index, cue in enumerate(cues, first):
         _validate_cue(cue, f"{field}[{index}]")
         if cue.start < previous_end - OVERLAP_TOLERANCE_S:
             raise InvalidArgumentError(

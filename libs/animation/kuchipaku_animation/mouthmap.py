@@ -190,7 +190,10 @@ def _mapping(value: object, where: str) -> Mapping[str, Any]:
 def _number(value: object, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _invalid(where, "must be a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise _invalid(where, "is too large a number") from None
 
 
 def _shape(key: str, where: str) -> MouthShape:

@@ -14,7 +14,10 @@ MouthMode = Literal["coarticulated", "classic"]
 MotionMode = Literal["full", "head", "none"]
 
 MAX_MOUTH_LEAD_S: Final = 0.03
+MIN_QUANTUM: Final = 1e-6
+"""Finest rounding. Of a finer one 32-bit floats, as poses are, would show nothing but their own."""
 MAX_QUANTUM: Final = 0.25
+"""Coarsest rounding."""
 MIN_LOOP_S: Final = 4.0
 MAX_LOOP_S: Final = 60.0
 
@@ -49,9 +52,9 @@ class AnimationOptions:
     loop_s: float = 10.0
     """Period of the idle life in seconds, 4..60; rounded to whole steps of the head's motion."""
     quantum: float = 0.0
-    """Pose values are rounded to multiples of this so that poses recur; 0 is exact, at most 0.25.
-    The error is at most half a quantum per parameter, for vowels that would sum to more than 1
-    at most one quantum."""
+    """Pose values are rounded to multiples of this so that poses recur; 0 is exact, others lie in
+    1e-6..0.25. The error is at most half a quantum per parameter, for vowels that would sum to
+    more than 1 at most one quantum."""
     mouth_lead_s: float = 0.025
     """How far the coarticulated mouth runs ahead of the sound, as faces do; 0..0.03 s."""
 
@@ -60,8 +63,18 @@ class AnimationOptions:
         _check_choice("mouth", self.mouth, get_args(MouthMode))
         _check_choice("motion", self.motion, get_args(MotionMode))
         _check_range("loop_s", self.loop_s, MIN_LOOP_S, MAX_LOOP_S)
-        _check_range("quantum", self.quantum, 0.0, MAX_QUANTUM)
+        if not is_quantum(self.quantum):
+            raise InvalidArgumentError(
+                f"quantum must be 0 or lie in {MIN_QUANTUM:g}..{MAX_QUANTUM:g}, is {self.quantum}",
+                reason="ANIMATION_OPTION_INVALID",
+                field="quantum",
+            )
         _check_range("mouth_lead_s", self.mouth_lead_s, 0.0, MAX_MOUTH_LEAD_S)
+
+
+def is_quantum(value: float) -> bool:
+    """Whether poses can be rounded to multiples of ``value``; 0 stands for exact ones."""
+    return value == 0.0 or MIN_QUANTUM <= value <= MAX_QUANTUM
 
 
 def seed_from(*parts: str | int) -> int:

@@ -15,7 +15,12 @@ import numpy as np
 from kuchipaku_animation.cues import MouthShape
 from kuchipaku_animation.expressions import blend_corners, close_eyes, expression_pose
 from kuchipaku_animation.idle import BLINK_CLOSING_S, BLINK_OPENING_S, BLINK_SHUT_S
-from kuchipaku_animation.mouthmap import SHAPE_INDEX, THA_MOUTH_MAP, MouthMap
+from kuchipaku_animation.mouthmap import (
+    ONE_OPENING_MOUTH_MAP,
+    SHAPE_INDEX,
+    THA_MOUTH_MAP,
+    MouthMap,
+)
 from kuchipaku_animation.poses import (
     PARAMETER_NAMES,
     VOWEL_SLICE,
@@ -69,3 +74,13 @@ def still_poses(stills: Sequence[Still], mouth_map: MouthMap = THA_MOUTH_MAP) ->
     blend_corners(faces, vowels.sum(axis=1))
     close_eyes(faces, np.array([still.eyes_closed for still in stills]))
     return np.clip(faces, pose_minimum(), pose_maximum()).astype(np.float32)
+
+
+def least_pictures(stills: Sequence[Still], mouth_map: MouthMap = THA_MOUTH_MAP) -> int:
+    """How many different pictures faces make at least, whichever kind of model draws them.
+
+    Faces may share a pose, as those that a blink cannot close further, or mouth shapes that a
+    model with a single opening does not tell apart.
+    """
+    maps = (mouth_map, ONE_OPENING_MOUTH_MAP)
+    return min(len(np.unique(still_poses(stills, one), axis=0)) for one in maps)

@@ -49,15 +49,15 @@ class MouthTimeline:
         self._cue_count = 0
         self.known_until = 0.0
 
-    def append(self, cues: Sequence[MouthCue], *, field: str = "cues") -> None:
+    def append(self, cues: Sequence[MouthCue], *, field: str = "cues", first: int = 0) -> None:
         """Add cues that follow those before.
 
         Raises:
             InvalidArgumentError: a cue is invalid, overlaps the one before, starts before the
                 time already advanced to, or is one too many.
         """
-        validate_cues(cues, field=field, not_before=self._end[-1])
-        self._check_append(cues, field)
+        validate_cues(cues, field=field, not_before=self._end[-1], first=first)
+        self._check_append(cues, field, first)
         for cue in cues:
             self._append_one(cue)
         self._cue_count += len(cues)
@@ -106,7 +106,7 @@ class MouthTimeline:
         self._loudness.append(loudness)
         self.known_until = max(self.known_until, end)
 
-    def _check_append(self, cues: Sequence[MouthCue], field: str) -> None:
+    def _check_append(self, cues: Sequence[MouthCue], field: str, first: int) -> None:
         if self._cue_count + len(cues) > LIMITS.max_cues:
             raise InvalidArgumentError(
                 f"more than {LIMITS.max_cues} cues in one utterance",
@@ -119,5 +119,5 @@ class MouthTimeline:
                 f"cue starts at {cues[0].start:g} s, but {self.known_until:g} s have been "
                 "played as rest",
                 reason="CUE_IN_THE_PAST",
-                field=f"{field}[0].start",
+                field=f"{field}[{first}].start",
             )

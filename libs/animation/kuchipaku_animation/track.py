@@ -152,13 +152,13 @@ class PoseTrackBuilder:
         """When that frame is due, in seconds."""
         return self._next_frame / self._options.fps
 
-    def push_cues(self, cues: Sequence[MouthCue], *, field: str = "cues") -> None:
+    def push_cues(self, cues: Sequence[MouthCue], *, field: str = "cues", first: int = 0) -> None:
         """Add cues that follow those before.
 
         Raises:
             InvalidArgumentError: see ``validate_cues``.
         """
-        self._timeline.append(cues, field=field)
+        self._timeline.append(cues, field=field, first=first)
 
     def push_expressions(
         self, keys: Sequence[ExpressionKey], *, field: str = "expressions"

@@ -6,11 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-
-from google.protobuf.duration_pb2 import Duration
+from functools import partial
 
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
-from kuchipaku.type.v1 import session_pb2
+from kuchipaku.type.v1 import animation_pb2, cue_pb2, session_pb2
 from kuchipaku_contract.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -18,12 +17,15 @@ from kuchipaku_contract.errors import (
 )
 from kuchipaku_contract.limits import LIMITS
 from kuchipaku_pose.convert import (
+    check_count,
     complete_format,
+    converted,
     cues_of,
     duration,
     expressions_of,
     pick,
     seconds,
+    signed_seconds,
     statistics_message,
 )
 from kuchipaku_pose.engine import Character
@@ -41,8 +43,8 @@ _MAX_WAITING_KEYS = 2 * LIMITS.max_cues
 _MOST_LATE_FRAMES = 1000
 """Poses that are made at once to be left out, where a stream has fallen behind."""
 _MAX_START_DELAY_S = 1000.0
-_MANY_CUES = 256
-"""Reading more than this at once would hold the event loop up."""
+_CUES_AT_ONCE = 4096
+"""More of one message are taken in parts, so that other calls have their turn between them."""
 
 
 class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
@@ -240,14 +242,9 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
                 f"{kind} came outside an utterance.", reason="UTTERANCE_MISSING", field=kind
             )
         if kind == "cues":
-            self._check_keys(len(request.cues.cues))
-            many = len(request.cues.cues) > _MANY_CUES
-            utterance.push_cues(
-                await asyncio.to_thread(cues_of, request.cues) if many else cues_of(request.cues)
-            )
+            await self._add_cues(utterance, request.cues)
         elif kind == "expressions":
-            self._check_keys(len(request.expressions.keys))
-            utterance.push_expressions(expressions_of(request.expressions))
+            await self._add_expressions(utterance, request.expressions)
         elif kind == "clock":
             utterance.starts_at = self.context.scheduler.clock() + _start_delay_s(request.clock)
         else:
@@ -259,6 +256,24 @@ class AnimateSession(Session[pb.AnimateRequest, pb.AnimateResponse]):
             )
             utterance.end(length)
             self._open = None
+
+    async def _add_cues(self, utterance: Utterance, batch: cue_pb2.CueBatch) -> None:
+        count = len(batch.cues)
+        check_count(count, LIMITS.max_cues, "cues.cues", "TOO_MANY_CUES")
+        self._check_keys(count)
+        cues = await converted(partial(cues_of, batch), count)
+        for first in range(0, count, _CUES_AT_ONCE):
+            if first:
+                await asyncio.sleep(0)
+            utterance.push_cues(cues[first : first + _CUES_AT_ONCE], first=first)
+
+    async def _add_expressions(
+        self, utterance: Utterance, batch: animation_pb2.ExpressionBatch
+    ) -> None:
+        count = len(batch.keys)
+        check_count(count, LIMITS.max_expressions, "expressions.keys", "TOO_MANY_EXPRESSIONS")
+        self._check_keys(count)
+        utterance.push_expressions(await converted(partial(expressions_of, batch), count))
 
     def _check_keys(self, more: int) -> None:
         held = sum(utterance.size for utterance in self._utterances)
@@ -294,12 +309,7 @@ _PACINGS: Mapping[int, bool] = {
 
 def _start_delay_s(clock: pb.AnimateClock) -> float:
     field = "clock.start_delay"
-    delay = clock.start_delay
-    # The sign of a duration is that of both its parts.
-    if delay.seconds < 0 or delay.nanos < 0:
-        delay_s = -seconds(Duration(seconds=-delay.seconds, nanos=-delay.nanos), field)
-    else:
-        delay_s = seconds(delay, field)
+    delay_s = signed_seconds(clock.start_delay, field)
     if abs(delay_s) > _MAX_START_DELAY_S:
         raise InvalidArgumentError(
             f"start_delay must lie within {_MAX_START_DELAY_S:g} s.",

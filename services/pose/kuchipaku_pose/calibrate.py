@@ -5,12 +5,11 @@ The choice is apart from the measuring, so that it can be tested without a clock
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from kuchipaku_pose.engine import Engine, EngineMemory, EngineOptions, FrameRequest
 from kuchipaku_pose.engine.selftest import probe_picture
 from kuchipaku_pose.pack import ModelPack
+from kuchipaku_pose.scheduler import Scheduler
 from kuchipaku_pose.view import make_view
 
 _LOG = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ BATCH_GAIN = 1.1
 ROUNDS = 3
 """Measurements of each way at most, in turns. The best counts: what else runs only slows."""
 MAX_BATCH = 32
+BATCHES = 8
+"""Batches that a measurement on a device has at least: its frames come by the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,15 @@ class Concurrency:
     """Threads of one run."""
     max_batch: int
     """Most frames of one run."""
+
+    def applied_to(self, options: EngineOptions) -> EngineOptions:
+        """Return ``options`` for engines that are run this way."""
+        return replace(
+            options,
+            workers=self.workers,
+            threads_per_run=self.threads,
+            max_batch=self.max_batch,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,43 +125,40 @@ def _with_batches(best: Concurrency, measure: Measure) -> Concurrency:
 
 
 class Meter:
-    """Measures a pack on this machine, every frame new, nothing remembered."""
+    """Measures a pack on this machine, every frame new, nothing remembered.
 
-    def __init__(self, pack: ModelPack, options: EngineOptions, seconds: float) -> None:
-        """Make a meter that spends ``seconds`` on each way to run, and no less than one frame."""
+    Frames go through the scheduler of a service, which has as many of them as it can use: what a
+    device's own threads do, what the others do, and what waits for what is as it will be.
+    """
+
+    def __init__(
+        self,
+        pack: ModelPack,
+        options: EngineOptions,
+        seconds: float,
+        *,
+        device_workers: int = 0,
+        max_delay_s: float = 0.0,
+    ) -> None:
+        """Make a meter that spends ``seconds`` on each way to run, and a few frames' time at least.
+
+        Args:
+            pack: whose frames are made.
+            options: how, but for what is measured.
+            seconds: of one measurement.
+            device_workers: threads that feed the device; 0: it is the processor.
+            max_delay_s: how long a frame may wait for others to share its batches.
+        """
         self._pack = pack
         self._options = options
         self._seconds = seconds
-        self._engines: dict[tuple[int, int], Engine] = {}
+        self._device_workers = device_workers
+        self._max_delay_s = max_delay_s
+        self._engines: dict[Concurrency, Engine] = {}
 
     def __call__(self, way: Concurrency) -> float:
-        """Return frames per second."""
-        engine = self._engine(way)
-        side = engine.canvas_side
-        character = engine.prepare("", probe_picture(side))
-        view = make_view(side)
-        # Each thread has poses of its own: the engine never computes one pose twice at a time.
-        counter = itertools.count()
-        lock = threading.Lock()
-
-        def requests() -> list[FrameRequest]:
-            with lock:
-                numbers = [next(counter) for _ in range(way.max_batch)]
-            weights = np.random.default_rng(numbers).random((len(numbers), len(engine.space)))
-            span = engine.space.maximum - engine.space.minimum
-            poses = (engine.space.minimum + weights * span).astype(np.float32)
-            return [FrameRequest(character, pose, view) for pose in poses]
-
-        engine.render(requests())
-        started = time.perf_counter()
-        with ThreadPoolExecutor(way.workers) as pool:
-            frames = sum(
-                pool.map(
-                    lambda _: _render_until(engine, requests, started + self._seconds),
-                    range(way.workers),
-                )
-            )
-        rate = frames / (time.perf_counter() - started)
+        """Return frames per second; not from a thread that runs an event loop."""
+        rate = asyncio.run(self._measured(way))
         _LOG.info(
             "calibrated",
             extra={
@@ -162,21 +170,67 @@ class Meter:
         )
         return rate
 
+    async def _measured(self, way: Concurrency) -> float:
+        engine = self._engine(way)
+        requests = _requests(engine)
+        # A batch on its way in each thread, one that gathers, and pictures that are being made.
+        under_way = ((self._device_workers or way.workers) + 1) * way.max_batch + way.workers
+        scheduler = Scheduler(
+            workers=way.workers,
+            device_workers=self._device_workers,
+            max_queued=2 * under_way,
+            max_delay_s=self._max_delay_s,
+        )
+        scheduler.start()
+        try:
+            return await self._rate(scheduler, engine, requests, under_way, way)
+        finally:
+            await scheduler.close()
+
+    async def _rate(
+        self,
+        scheduler: Scheduler,
+        engine: Engine,
+        requests: Iterator[FrameRequest],
+        under_way: int,
+        way: Concurrency,
+    ) -> float:
+        lane = scheduler.lane()
+        # From frame to frame: the first ones find nothing at work, and the last ones leave as much
+        # half done as was half done when the measurement began. On a processor a frame may take
+        # seconds; to a device they come by the batch.
+        least = (BATCHES if self._device_workers else way.workers) * way.max_batch
+        skipped = under_way if self._device_workers else least
+        finished, begun = 0, time.perf_counter()
+        pending = {lane.render(engine, next(requests)) for _ in range(under_way)}
+        while True:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for frame in done:
+                frame.result()
+            now, before, finished = time.perf_counter(), finished, finished + len(done)
+            if before < skipped <= finished:
+                skipped, begun = finished, now
+            elif finished >= skipped + least and now >= begun + self._seconds:
+                lane.cancel_all()
+                return (finished - skipped) / (now - begun)
+            pending |= {lane.render(engine, next(requests)) for _ in done}
+
     def _engine(self, way: Concurrency) -> Engine:
-        key = way.threads, way.max_batch
-        if key not in self._engines:
+        if way not in self._engines:
             # The two that are compared are kept: sessions of large models take a lot of memory.
             while len(self._engines) > 1:
                 del self._engines[next(iter(self._engines))]
-            options = replace(self._options, threads_per_run=way.threads, max_batch=way.max_batch)
             memory = EngineMemory.of_mib(characters=0, stages=0, frames=0)
-            self._engines[key] = Engine(self._pack, options, memory)
-        return self._engines[key]
+            self._engines[way] = Engine(self._pack, way.applied_to(self._options), memory)
+        return self._engines[way]
 
 
-def _render_until(engine: Engine, requests: Callable[[], list[FrameRequest]], end: float) -> int:
-    frames = 0
-    while True:
-        frames += len(engine.render(requests()))
-        if time.perf_counter() >= end:
-            return frames
+def _requests(engine: Engine) -> Iterator[FrameRequest]:
+    """Yield frames of which no two are alike."""
+    side = engine.canvas_side
+    character, view = engine.prepare("", probe_picture(side)), make_view(side)
+    span = engine.space.maximum - engine.space.minimum
+    for number in itertools.count():
+        weights = np.random.default_rng(number).random(len(engine.space))
+        pose = (engine.space.minimum + weights * span).astype(np.float32)
+        yield FrameRequest(character, pose, view)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -33,6 +34,8 @@ MAX_KEYFRAME_INTERVAL = 3000
 _NANOS = 1_000_000_000
 _MAX_SECONDS = 100_000_000
 _DEFAULT_FADE_S = 0.3
+_MANY = 256
+"""Converting more than this at once would hold the event loop up."""
 
 #: Without the unspecified one.
 SHAPES: Mapping[int, MouthShape] = {
@@ -67,11 +70,45 @@ def seconds(duration: Duration, field: str) -> float:
     Raises:
         InvalidArgumentError: DURATION_INVALID.
     """
-    if not (0 <= duration.seconds <= _MAX_SECONDS and 0 <= duration.nanos < _NANOS):
+    value_s = signed_seconds(duration, field)
+    if value_s < 0:
+        raise InvalidArgumentError(f"{field} is negative.", reason="DURATION_INVALID", field=field)
+    return value_s
+
+
+def signed_seconds(duration: Duration, field: str) -> float:
+    """Return a duration that may be negative in seconds.
+
+    Raises:
+        InvalidArgumentError: DURATION_INVALID.
+    """
+    in_range = abs(duration.seconds) <= _MAX_SECONDS and abs(duration.nanos) < _NANOS
+    # The sign of a duration is that of both its parts.
+    if not in_range or duration.seconds * duration.nanos < 0:
         raise InvalidArgumentError(
-            f"{field} is negative or not a valid duration.", reason="DURATION_INVALID", field=field
+            f"{field} is not a valid duration.", reason="DURATION_INVALID", field=field
         )
     return duration.seconds + duration.nanos / _NANOS
+
+
+def check_count(count: int, limit: int, field: str, reason: str) -> None:
+    """Refuse more entries in one message than a limit, before any is looked at.
+
+    Raises:
+        InvalidArgumentError: with the ``reason``.
+    """
+    if count > limit:
+        raise InvalidArgumentError(
+            f"{field} has {count} entries; at most {limit} are accepted.",
+            reason=reason,
+            field=field,
+            limit=limit,
+        )
+
+
+async def converted(convert: Callable[[], T], count: int) -> T:
+    """Return what ``convert`` makes of ``count`` entries, without holding the event loop up."""
+    return await asyncio.to_thread(convert) if count > _MANY else convert()
 
 
 def duration(value_s: float) -> Duration:

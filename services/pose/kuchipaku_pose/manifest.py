@@ -25,6 +25,7 @@ tensor is (N, 4, size, size). A model that sees a part of the canvas alone says 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -34,9 +35,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 CANVAS = "canvas"
 """Name of the tensor that holds the character's picture."""
 
-_NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+_DECIDING = {"canvas", "parameters", "mouth_map", "output", "stages", "sources"}
+"""Parts of a manifest that frames depend on, a stage's file by its SHA-256."""
 
-Name = Annotated[str, Field(pattern=_NAME)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 TensorName = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -177,7 +180,7 @@ class Stage(_Part):
     """One ONNX graph of the model."""
 
     name: Name
-    file: Annotated[str, Field(min_length=1, max_length=200)]
+    file: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
     """Path of the ONNX file relative to the pack's folder, inside it."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     inputs: dict[TensorName, TensorInput | PoseInput] = Field(min_length=1)
@@ -225,6 +228,12 @@ class Manifest(_Part):
     """SHA-256 of the weight files that the pack was made of, by network."""
     verification: Verification | None = None
     """What the importer measured."""
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 of all that frames depend on: a pack that renders otherwise has another one."""
+        text = self.model_dump_json(include=_DECIDING)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @model_validator(mode="after")
     def _check_graph(self) -> Manifest:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kuchipaku_pose.engine import EngineMemory, StageTotals
 from kuchipaku_pose.framestream import StreamStatistics
-from kuchipaku_pose.scheduler import Scheduler
+from kuchipaku_pose.scheduler import Kind, Scheduler
 from kuchipaku_runtime import Metrics
 
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
@@ -34,13 +34,24 @@ class PoseMetrics:
             "frame_encode_seconds_total", "CPU time of coding frames, by encoding.", ("encoding",)
         )
         self._stage_seconds = metrics.counter(
-            "stage_seconds_total", "Run time of a stage.", ("stage",)
+            "stage_seconds_total",
+            "Run time of a stage for frames that were sent; stage_run_seconds has all runs.",
+            ("stage",),
         )
         self._stage_uses = metrics.counter(
             "stage_uses_total", "Uses of a stage by result: run or hit.", ("stage", "result")
         )
         self._wait = metrics.histogram(
-            "queue_wait_seconds", "Time of a frame in the queue, all its stages together."
+            "queue_wait_seconds",
+            "Time of a frame in the queue, all its stages together, by kind: live, or bulk, which "
+            "waits by design. Frames given up count too.",
+            ("kind",),
+        )
+        self._overdue = metrics.histogram(
+            "queue_overdue_seconds",
+            "How much less time in the queue would have had a frame in time, by kind; 0: it was.",
+            ("kind",),
+            LATENESS_BUCKETS,
         )
         self._batch = metrics.histogram(
             "batch_frames", "Frames of one run of a stage.", ("stage",), BATCH_BUCKETS
@@ -57,10 +68,12 @@ class PoseMetrics:
         held.labels("characters").set_function(lambda: memory.characters.statistics().nbytes)
         held.labels("stages").set_function(lambda: memory.stages.statistics().nbytes)
         held.labels("frames").set_function(lambda: memory.frames.statistics().nbytes)
+        held.labels("pictures").set_function(lambda: memory.pictures.statistics().nbytes)
 
-    def observe_wait(self, wait_s: float) -> None:
-        """Count a frame's time in the queue."""
-        self._wait.observe(wait_s)
+    def observe_wait(self, kind: Kind, wait_s: float, overdue_s: float) -> None:
+        """Count a frame's time in the queue, and the part of it that made the frame late."""
+        self._wait.labels(kind).observe(wait_s)
+        self._overdue.labels(kind).observe(overdue_s)
 
     def observe_run(self, stage: str, frames: int, seconds: float) -> None:
         """Count one run of a stage."""

@@ -32,7 +32,7 @@ from kuchipaku_pose.engine import Character, Engine, FrameRequest
 from kuchipaku_pose.pack import MANIFEST_NAME, discover_packs, load_pack
 from kuchipaku_pose.posefile import load_array, read_poses
 from kuchipaku_pose.posespace import Poses, PoseSpace
-from kuchipaku_pose.providers import ProviderName
+from kuchipaku_pose.providers import ProviderName, settled
 from kuchipaku_pose.settings import PoseSettings, cpu_count
 from kuchipaku_pose.view import View, make_view
 
@@ -42,6 +42,7 @@ __all__ = [
     "Subject",
     "describe_parameters",
     "find_pack",
+    "pose_settings",
     "read_poses",
 ]
 
@@ -77,10 +78,11 @@ def find_pack(model: str) -> Path:
     Raises:
         NotFoundError: MODEL_UNKNOWN.
         ModelPackError: a manifest on the way is wrong.
+        FailedPreconditionError: SETTINGS_INVALID.
     """
     if model and (Path(model) / MANIFEST_NAME).is_file():
         return Path(model)
-    settings = _settings()
+    settings = pose_settings()
     found = discover_packs(settings.models)
     name = model or settings.default_model or next(iter(found), "")
     if name not in found:
@@ -103,7 +105,7 @@ def describe_parameters(folder: Path) -> list[ParameterInfo]:
     ]
 
 
-def _settings() -> PoseSettings:
+def pose_settings() -> PoseSettings:
     """The service's settings, as the environment has them.
 
     Raises:
@@ -113,10 +115,9 @@ def _settings() -> PoseSettings:
         return PoseSettings()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = "_".join(map(str, first["loc"])).upper()
-        raise FailedPreconditionError(
-            f"KUCHIPAKU_POSE_{name}: {first['msg']}", reason="SETTINGS_INVALID"
-        ) from error
+        # Behind the setting's name stand the types that it might have had.
+        name = f"KUCHIPAKU_POSE_{str(first['loc'][0]).upper()}: " if first["loc"] else ""
+        raise FailedPreconditionError(f"{name}{first['msg']}", reason="SETTINGS_INVALID") from error
 
 
 class OfflineRenderer:
@@ -132,13 +133,16 @@ class OfflineRenderer:
 
         Raises:
             ModelPackError: the pack is wrong.
-            FailedPreconditionError: PROVIDER_UNAVAILABLE, or a stage cannot run there.
+            FailedPreconditionError: PROVIDER_UNAVAILABLE, a stage cannot run there, or
+                SETTINGS_INVALID.
             InternalError: SELF_TEST_FAILED.
         """
         name = ProviderName(provider)
-        options = replace(_settings().engine_options(), provider=name)
-        self._engine = Engine(load_pack(folder), options)
+        options = replace(pose_settings().engine_options(), provider=name)
+        name = settled(options.provider_options()).name
         self._workers = workers or (1 if name.is_gpu else cpu_count())
+        options = replace(options, provider=name, workers=self._workers)
+        self._engine = Engine(load_pack(folder), options)
 
     @property
     def space(self) -> PoseSpace:

@@ -8,6 +8,7 @@ a graph. The schema of the manifest is in `kuchipaku_pose.manifest`.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -107,6 +108,26 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def put_in_place(made: Path, place: Path) -> None:
+    """Move the folder ``made`` to ``place``; what is there is moved to ``former`` beside ``made``.
+
+    Both lie in one file system. There is a whole pack in one of these places at any time, and
+    where the move fails the former one is back in its own.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    former = made.with_name("former")
+    try:
+        if os.path.lexists(place):
+            place.rename(former)
+        made.rename(place)
+    except BaseException:
+        if os.path.lexists(former) and not os.path.lexists(place):
+            former.rename(place)
+        raise
+
+
 def _candidates(folder: Path) -> list[Path]:
     if (folder / MANIFEST_NAME).is_file():
         return [folder]
@@ -146,8 +167,12 @@ def _describe(error: ValidationError) -> str:
 
 def _read_graph(root: Path, stage: Stage) -> bytes:
     path = root / stage.file
-    # A symbolic link could lead out of the folder although the name does not.
-    if not path.resolve().is_relative_to(root.resolve()):
+    try:
+        # A symbolic link could lead out of the folder although the name does not.
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, or no name of a file
+        raise ModelPackError(root, f"stage {stage.name}: {stage.file!r} names no file.") from error
+    if not inside:
         raise ModelPackError(root, f"stage {stage.name}: {stage.file!r} lies outside the pack.")
     try:
         size = path.stat().st_size

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from kuchipaku_pose.engine import Engine, EngineMemory, EngineOptions
 from kuchipaku_pose.manifest import Manifest
-from kuchipaku_pose.offline import find_pack
+from kuchipaku_pose.offline import find_pack, pose_settings
 from kuchipaku_pose.pack import discover_packs, load_pack, read_manifest
-from kuchipaku_pose.settings import PoseSettings
 
 __all__ = ["PackInfo", "describe", "find_pack", "find_packs", "verify_pack"]
 
@@ -30,8 +29,9 @@ def find_packs(folders: Sequence[Path] = ()) -> list[PackInfo]:
 
     Raises:
         ModelPackError: a manifest is wrong, or two packs have the same name.
+        FailedPreconditionError: SETTINGS_INVALID.
     """
-    found = discover_packs(folders or PoseSettings().models)
+    found = discover_packs(folders or pose_settings().models)
     return [describe(folder) for folder in found.values()]
 
 

@@ -81,7 +81,8 @@ _Read = tuple[_Values, float | None]
 def _read_json(path: Path, space: PoseSpace) -> _Read:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, RecursionError) as error:
+    # Numbers with thousands of digits are refused by a ValueError of their own.
+    except (ValueError, RecursionError) as error:
         raise _unreadable(path, str(error)) from error
     fps = None
     if isinstance(content, dict):

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kuchipaku_animation.options import MAX_QUANTUM, MIN_QUANTUM, is_quantum
 from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_pose.manifest import Parameter
 
 Poses = NDArray[np.float32]
-
-MAX_QUANTUM = 0.25
-"""Coarsest rounding that a request may ask for."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +75,12 @@ class PoseSpace:
 
 
 def check_quantum(quantum: float, *, field: str = "quantum") -> None:
-    """Raise InvalidArgumentError unless ``quantum`` lies in [0, MAX_QUANTUM]."""
-    if not 0.0 <= quantum <= MAX_QUANTUM:
+    """Raise InvalidArgumentError QUANTUM_OUT_OF_RANGE for a rounding that is no `is_quantum`."""
+    if not is_quantum(quantum):
         raise InvalidArgumentError(
-            f"The quantum must lie between 0 and {MAX_QUANTUM}.",
+            f"The quantum must be 0 or lie between {MIN_QUANTUM:g} and {MAX_QUANTUM:g}.",
             reason="QUANTUM_OUT_OF_RANGE",
             field=field,
+            minimum=MIN_QUANTUM,
             maximum=MAX_QUANTUM,
         )

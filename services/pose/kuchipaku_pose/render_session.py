@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from kuchipaku.pose.v1 import pose_service_pb2 as pb
 from kuchipaku_animation import MouthMap
 from kuchipaku_contract.errors import FailedPreconditionError
+from kuchipaku_contract.limits import LIMITS
 from kuchipaku_pose.convert import (
+    check_count,
     complete_format,
+    converted,
     fps_of,
     statistics_message,
 )
 from kuchipaku_pose.engine import Character
 from kuchipaku_pose.models import PoseModel
-from kuchipaku_pose.posespace import Poses, check_quantum
+from kuchipaku_pose.posespace import CheckedPoses, Poses, check_quantum
 from kuchipaku_pose.session import Session, SessionContext, batches
 from kuchipaku_pose.stills import poses_of
 from kuchipaku_pose.utterance import mouth_of
@@ -71,17 +75,18 @@ class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse])
     async def handle(self, kind: str, request: pb.RenderPosesRequest) -> None:
         """Take poses."""
         messages = request.poses.poses
+        # What is held without credit is bounded by what one message adds.
+        check_count(len(messages), LIMITS.max_poses, "poses.poses", "TOO_MANY_POSES")
         if self._config.HasField("initial_credit"):
             self.check_backlog(self._waiting + len(messages), _MAX_WAITING_POSES, "poses")
         else:
             await self._wait_for_room()
         if not messages:
             return
-        checked = poses_of(messages, self._model, self._mouth_map, field="poses.poses")
+        checked = await converted(lambda: self._checked(messages), len(messages))
         self.statistics.clamped_values += checked.clamped_count
-        poses = self._model.engine.space.quantise(checked.poses, self._config.quantum)
-        self._waiting += len(poses)
-        self._poses.append(poses)
+        self._waiting += len(checked.poses)
+        self._poses.append(checked.poses)
 
     async def play(self, character: Character) -> AsyncGenerator[pb.RenderPosesResponse, None]:
         """Yield the frames and the statistics."""
@@ -105,6 +110,12 @@ class RenderPosesSession(Session[pb.RenderPosesRequest, pb.RenderPosesResponse])
             else:
                 await self.wait(stream)
         yield pb.RenderPosesResponse(statistics=statistics_message(self.statistics))
+
+    def _checked(self, messages: Sequence[pb.Pose]) -> CheckedPoses:
+        """The poses of a message, rounded; reads the config and the model alone."""
+        checked = poses_of(messages, self._model, self._mouth_map, field="poses.poses")
+        rounded = self._model.engine.space.quantise(checked.poses, self._config.quantum)
+        return replace(checked, poses=rounded)
 
     async def _wait_for_room(self) -> None:
         """Wait for frames to be sent; nothing that is still to come could hasten that."""

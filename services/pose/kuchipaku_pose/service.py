@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 
 from kuchipaku.pose.v1 import pose_service_pb2
 from kuchipaku.pose.v1.pose_service_pb2_grpc import add_PoseServiceServicer_to_server
@@ -15,6 +14,7 @@ from kuchipaku_pose.guard import DeviceGuard
 from kuchipaku_pose.metrics import PoseMetrics
 from kuchipaku_pose.models import load_models
 from kuchipaku_pose.pack import discover_packs, load_pack
+from kuchipaku_pose.providers import settled
 from kuchipaku_pose.providers.devicememory import memory_of
 from kuchipaku_pose.scheduler import Scheduler
 from kuchipaku_pose.servicer import PoseServicer
@@ -35,7 +35,7 @@ async def build(context: ServiceContext[PoseSettings]) -> Sequence[Service]:
         FailedPreconditionError: no model, a wrong pack, or a provider that is not there.
         InternalError: a model fails its self-test.
     """
-    settings = context.settings
+    settings = await asyncio.to_thread(_settled, context.settings)
     memory = EngineMemory.of_mib(
         characters=settings.character_memory_mib,
         stages=settings.stage_memory_mib,
@@ -45,9 +45,7 @@ async def build(context: ServiceContext[PoseSettings]) -> Sequence[Service]:
     models = await asyncio.to_thread(
         load_models,
         settings.models,
-        options=replace(
-            settings.engine_options(), threads_per_run=way.threads, max_batch=way.max_batch
-        ),
+        options=way.applied_to(settings.engine_options()),
         memory=memory,
         default_name=settings.default_model,
     )
@@ -64,7 +62,7 @@ async def build(context: ServiceContext[PoseSettings]) -> Sequence[Service]:
     guard = DeviceGuard(engines, lambda why: loop.call_soon_threadsafe(context.give_up, why))
     scheduler = Scheduler(
         workers=way.workers,
-        device_workers=settings.device_workers if settings.on_gpu else 0,
+        device_workers=settings.device_threads,
         # What admission lets in always finds room: beside its frames a stream has up
         # to two calls, its canvas and its coding.
         max_queued=settings.max_streams * (window + 2),
@@ -83,12 +81,19 @@ async def build(context: ServiceContext[PoseSettings]) -> Sequence[Service]:
             settings.late_tolerance_s,
             window,
             settings.input_timeout_s,
+            settings.config_timeout_s,
         ),
         Admission("streams", settings.max_streams, metrics=context.metrics),
         metrics,
     )
     descriptor = pose_service_pb2.DESCRIPTOR.services_by_name["PoseService"]
     return [Service(descriptor, servicer, add_PoseServiceServicer_to_server)]
+
+
+def _settled(settings: PoseSettings) -> PoseSettings:
+    """Return ``settings`` with the provider that networks really run on."""
+    found = settled(settings.engine_options().provider_options())
+    return settings.model_copy(update={"provider": found.name.value})
 
 
 def _concurrency(settings: PoseSettings) -> Concurrency:
@@ -102,7 +107,13 @@ def _concurrency(settings: PoseSettings) -> Concurrency:
     if folder is None:
         # `load_models` says what is missing.
         return plain(wishes, cpus)
-    meter = Meter(load_pack(folder), settings.engine_options(), settings.calibration_s)
+    meter = Meter(
+        load_pack(folder),
+        settings.engine_options(),
+        settings.calibration_s,
+        device_workers=settings.device_threads,
+        max_delay_s=settings.max_queue_delay_s,
+    )
     way = choose(wishes, cpus, meter)
     _LOG.info(
         "concurrency",
@@ -113,7 +124,7 @@ def _concurrency(settings: PoseSettings) -> Concurrency:
 
 def _fit_batches(settings: PoseSettings, engines: Sequence[Engine], way: Concurrency) -> None:
     memory = memory_of(settings.engine_options().provider_options())
-    at_once = settings.device_workers if settings.on_gpu else way.workers
+    at_once = settings.device_threads or way.workers
     for engine in engines:
         stages = engine.fit_batches(memory, at_once)
         _LOG.info("largest batches", extra={"model": engine.pack.name, "stages": stages})

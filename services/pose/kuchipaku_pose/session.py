@@ -50,7 +50,10 @@ class SessionContext:
     window: int
     """Frames of one stream under way at a time: enough that no worker waits for a stream."""
     input_timeout_s: float
-    """How long a client may send nothing while there is nothing to send to it either."""
+    """How long a client may send nothing while there is nothing to send to it either, or while it
+    does not read what is."""
+    config_timeout_s: float
+    """How long a call may take to send its config: it holds a slot meanwhile."""
 
 
 class Session(ABC, Generic[RequestT, ResponseT]):
@@ -76,15 +79,36 @@ class Session(ABC, Generic[RequestT, ResponseT]):
         self._handling = False
         """Whether a message is being taken in, such as a canvas that is being prepared."""
         self._active_at = context.scheduler.clock()
+        self._unread = asyncio.timeout(None)
+        """Ends the call while a response waits to be read."""
 
     async def responses(self, requests: AsyncIterable[RequestT]) -> AsyncGenerator[ResponseT, None]:
         """Serve the call: read ``requests`` and yield responses.
 
+        Iterate from one task: while a response waits for a client that does not read, the call
+        stands in that task's write, and only a cancellation of the task ends it. Close the
+        generator then, as for any other cancellation; closing it raises what was wrong.
+
         Raises:
             KuchipakuError: what is wrong with the input, or what failed.
         """
+        try:
+            async with self._unread, aclosing(self._responses(requests)) as responses:
+                async for response in responses:
+                    self._unread.reschedule(self._latest_read())
+                    yield response
+                    self._unread.reschedule(None)
+                    self._touch()
+        except GeneratorExit:
+            if self._unread.expired():
+                raise self._stalled("What was sent has not been read", "OUTPUT_STALLED") from None
+            raise
+
+    async def _responses(
+        self, requests: AsyncIterable[RequestT]
+    ) -> AsyncGenerator[ResponseT, None]:
         messages = aiter(requests)
-        first = await self._first(messages)
+        first = await take_config(messages, within_s=self.context.config_timeout_s)
         if first.config.HasField("initial_credit"):
             self.credit.limit(first.config.initial_credit)
         reader: asyncio.Task[None] | None = None
@@ -95,7 +119,6 @@ class Session(ABC, Generic[RequestT, ResponseT]):
             async with aclosing(self.play(character)) as rest:
                 async for response in rest:
                     yield response
-                    self._touch()
         finally:
             self.lane.cancel_all()
             if reader is not None:
@@ -200,30 +223,26 @@ class Session(ABC, Generic[RequestT, ResponseT]):
             self.changed.clear()
         return self.character
 
-    async def _first(self, messages: AsyncIterator[RequestT]) -> RequestT:
-        try:
-            async with asyncio.timeout(self.context.input_timeout_s):
-                return await take_config(messages)
-        except TimeoutError as error:
-            raise self._stalled() from error
-
     def _touch(self) -> None:
         self._active_at = self.context.scheduler.clock()
+        if self._unread.when() is not None and not self._unread.expired():
+            # Heard of beside a response that has not been read.
+            self._unread.reschedule(self._latest_read())
+
+    def _latest_read(self) -> float:
+        return asyncio.get_running_loop().time() + self.context.input_timeout_s
 
     def _patience_s(self) -> float | None:
         if self._handling:
             return None
         idle_s = self.context.scheduler.clock() - self._active_at
         if idle_s >= self.context.input_timeout_s:
-            raise self._stalled()
+            raise self._stalled("Nothing came, and without it nothing can be sent", "INPUT_STALLED")
         return self.context.input_timeout_s - idle_s
 
-    def _stalled(self) -> DeadlineExceededError:
-        return DeadlineExceededError(
-            "Nothing came for too long, and without it nothing can be sent.",
-            reason="INPUT_STALLED",
-            limit_s=self.context.input_timeout_s,
-        )
+    def _stalled(self, what: str, reason: str) -> DeadlineExceededError:
+        limit_s = self.context.input_timeout_s
+        return DeadlineExceededError(f"{what} for {limit_s:g} s.", reason=reason, limit_s=limit_s)
 
     async def _read(self, messages: AsyncIterator[RequestT]) -> None:
         try:

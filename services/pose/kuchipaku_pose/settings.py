@@ -11,10 +11,10 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from kuchipaku_animation.options import MAX_QUANTUM, MIN_QUANTUM, is_quantum
 from kuchipaku_pose.calibrate import Wishes
 from kuchipaku_pose.defaults import CHARACTER_MEMORY_MIB, FRAME_MEMORY_MIB, STAGE_MEMORY_MIB
 from kuchipaku_pose.engine import EngineOptions
-from kuchipaku_pose.posespace import MAX_QUANTUM
 from kuchipaku_pose.providers import ProviderName
 from kuchipaku_runtime import ServiceSettings, service_config
 
@@ -116,9 +116,9 @@ class PoseSettings(ServiceSettings):
     )
     default_quantum: float = Field(
         default=1 / 128,
-        ge=0,
-        le=MAX_QUANTUM,
-        description="Rounding of animated poses where a request does not say; 0: none.",
+        description=(
+            "Rounding of animated poses where a request does not say, 0.000001-0.25; 0: none."
+        ),
     )
     late_tolerance_s: float = Field(
         default=0.1,
@@ -128,9 +128,20 @@ class PoseSettings(ServiceSettings):
     input_timeout_s: float = Field(
         default=1200.0,
         gt=0,
-        description="How long a call may wait for input with nothing to send; then it fails. In a "
-        "video cues may come as late as the lip sync service's time limit.",
+        description="How long a call may wait for input with nothing to send, or for its client to "
+        "read; then it fails. In a video cues may come as late as the lip sync service's time "
+        "limit.",
     )
+    config_timeout_s: float = Field(
+        default=30.0, gt=0, description="How long a call may take to send its config."
+    )
+
+    @field_validator("default_quantum")
+    @classmethod
+    def _check_quantum(cls, value: float) -> float:
+        if not is_quantum(value):
+            raise ValueError(f"must be 0 or lie between {MIN_QUANTUM:g} and {MAX_QUANTUM:g}")
+        return value
 
     @field_validator("models", mode="before")
     @classmethod
@@ -143,6 +154,11 @@ class PoseSettings(ServiceSettings):
     def on_gpu(self) -> bool:
         """Whether networks run on a GPU."""
         return ProviderName(self.provider).is_gpu
+
+    @property
+    def device_threads(self) -> int:
+        """Threads of a device beside the workers; 0: the device is the processor."""
+        return self.device_workers if self.on_gpu else 0
 
     def engine_options(self) -> EngineOptions:
         """Return what engines are opened with, before `wishes` are settled."""

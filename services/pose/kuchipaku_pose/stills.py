@@ -50,7 +50,18 @@ def poses_of(
             values[i] = pose.values
     if faces:
         values[list(faces)] = _fitted(list(faces.values()), model, mouth_map)
+    _check_finite(values, field)
     return space.check(values, field=field)
+
+
+def _check_finite(values: Poses, field: str) -> None:
+    wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(wrong):
+        raise InvalidArgumentError(
+            "A pose holds NaN or infinity.",
+            reason="POSE_NOT_FINITE",
+            field=f"{field}[{wrong[0]}].values",
+        )
 
 
 def _fitted(faces: list[Still], model: PoseModel, mouth_map: MouthMap) -> Poses:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from kuchipaku.type.v1 import animation_pb2
 from kuchipaku_animation import (
     THA_MOUTH_MAP,
+    VOWEL_NAMES,
     AnimationOptions,
     ExpressionKey,
     MouthCue,
@@ -26,6 +29,14 @@ from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_pose.convert import expression_of, fps_of, pick
 from kuchipaku_pose.models import PoseModel
 from kuchipaku_pose.posespace import check_quantum
+
+# What the animation's terms are called in the API.
+_CUE_FIELDS: Mapping[str, str] = {"start": "start_offset", "end": "end_offset"}
+_KEY_FIELDS: Mapping[str, str] = {
+    "time": "start_offset",
+    "fade": "fade_duration",
+    "name": "expression",
+}
 
 # Offsets arrive rounded to nanoseconds; a frame that is due then is not before them.
 _TOLERANCE_FRAMES = 1e-6
@@ -75,15 +86,18 @@ def mouth_of(
     Raises:
         InvalidArgumentError: MOUTH_MAP_INVALID; the field lies below ``field``.mouth_overrides.
     """
-    changes: dict[str, dict[str, Any]] = {}
+    changed, where = model_map, f"{field}.mouth_overrides"
+    # One after the other: of a million shapes that do not exist one is looked at.
     for letter, override in overrides.items():
-        change: dict[str, Any] = {"weights": dict(override.weights)} if override.weights else {}
+        # With one weight more than there are, one is unknown, and refused by its name.
+        weights = dict(islice(override.weights.items(), len(VOWEL_NAMES) + 1))
+        change: dict[str, Any] = {"weights": weights} if weights else {}
         if override.HasField("dominance"):
             change["dominance"] = override.dominance
         if override.HasField("loudness_sensitivity"):
             change["loudness_sensitivity"] = override.loudness_sensitivity
-        changes[letter] = change
-    return model_map.overridden(changes, where=f"{field}.mouth_overrides")
+        changed = changed.overridden({letter: change}, where=where)
+    return changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +167,8 @@ class Utterance:
     @property
     def duration_s(self) -> float:
         """Length of an exhausted utterance: where its input ended, or its frames if later."""
-        if self._builder.next_frame > frame_count(self._duration_s, self.fps):
+        # One that is resumed behind its end has no frames.
+        if self._has_begun and self._builder.next_frame > frame_count(self._duration_s, self.fps):
             return self._builder.next_time_s
         return self._duration_s
 
@@ -163,13 +178,14 @@ class Utterance:
             return 0
         return max(0, math.ceil(offset_s * self.fps) - self._builder.next_frame)
 
-    def push_cues(self, cues: Sequence[MouthCue]) -> None:
-        """Add cues.
+    def push_cues(self, cues: Sequence[MouthCue], *, first: int = 0) -> None:
+        """Add cues, which begin with number ``first`` of their message.
 
         Raises:
             InvalidArgumentError: unsorted, overlapping, out of range or too many.
         """
-        self._builder.push_cues(cues, field="cues.cues")
+        with _told_as(_CUE_FIELDS):
+            self._builder.push_cues(cues, field="cues.cues", first=first)
         self.size += len(cues)
         if cues:
             self._duration_s = cues[-1].end
@@ -181,10 +197,10 @@ class Utterance:
         Raises:
             InvalidArgumentError: unsorted, unknown or out of range.
         """
-        pulled = self._builder.next_frame > self._first_frame
-        earliest = self._builder.next_time_s if pulled else 0.0
+        earliest = self._builder.next_time_s if self._has_begun else 0.0
         moved = [replace(key, time=max(key.time, earliest)) for key in keys]
-        self._builder.push_expressions(moved, field="expressions.keys")
+        with _told_as(_KEY_FIELDS):
+            self._builder.push_expressions(moved, field="expressions.keys")
         self.size += len(keys)
 
     def end(self, duration_s: float | None) -> None:
@@ -219,6 +235,11 @@ class Utterance:
             known_at.append(self._known[0][1])
         return PulledPoses(track, known_at)
 
+    @property
+    def _has_begun(self) -> bool:
+        """Whether a frame has been pulled."""
+        return self._builder.next_frame > self._first_frame
+
     def _mark(self) -> None:
         ready = self._builder.ready_frame
         if ready > (self._known[-1][0] if self._known else self._builder.next_frame):
@@ -230,6 +251,20 @@ class Utterance:
             mouth_of(self._opening.options.mouth_overrides, self._model.mouth_map, "animation"),
             first_frame=self._first_frame,
         )
+
+
+@contextmanager
+def _told_as(names: Mapping[str, str]) -> Iterator[None]:
+    """Name the field of an error as callers know it: the last part of its path is renamed."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        theirs = error.field or ""
+        path, dot, last = theirs.rpartition(".")
+        error.field = f"{path}{dot}{names.get(last, last)}"
+        if theirs:
+            error.message = error.message.replace(theirs, error.field)
+        raise
 
 
 def _animation_options(options: animation_pb2.AnimationOptions, seed: int) -> AnimationOptions:

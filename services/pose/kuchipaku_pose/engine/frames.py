@@ -15,9 +15,9 @@ from kuchipaku_pose.engine.evaluate import Point, PointWork, Stages, StageUse, T
 from kuchipaku_pose.engine.memo import Lookup
 from kuchipaku_pose.engine.packed import PackedPicture, pack
 from kuchipaku_pose.engine.plan import StagePlan
+from kuchipaku_pose.engine.transfer import fetch
 from kuchipaku_pose.engine.types import EngineMemory, FrameRequest, RenderedFrame
 from kuchipaku_pose.manifest import Manifest, OutputSpec
-from kuchipaku_pose.providers import to_host
 from kuchipaku_pose.work import Outcome, QuickUnit, Unit
 
 PIXELS_STAGE = "pixels"
@@ -157,11 +157,11 @@ class PixelsUnit:
 
 def composed(work: PointWork, output: OutputSpec) -> Tensor:
     """Return the frame of a work that has run, float32 (4, S, S): with the patch, if it has one."""
-    tensor: Tensor = to_host(work.tensor(output.tensor))[0]
+    tensor: Tensor = fetch(work.tensor(output.tensor))[0]
     if output.patch is None:
         return tensor
     whole = tensor.copy()
-    whole[:, output.patch.rows, output.patch.columns] = to_host(work.tensor(output.last))[0]
+    whole[:, output.patch.rows, output.patch.columns] = fetch(work.tensor(output.last))[0]
     return whole
 
 
@@ -178,7 +178,7 @@ def _picture_of(work: FrameWork) -> Picture:
     if output.patch is None or view.pools(output.convention):
         return view.show(composed(work, output), output.convention)
     whole = _surroundings(work).copy()
-    patch: Tensor = to_host(work.tensor(output.last))[0]
+    patch: Tensor = fetch(work.tensor(output.last))[0]
     whole[output.patch.rows, output.patch.columns] = tensor_to_picture(patch, output.convention)
     return view.apply(whole)
 
@@ -193,7 +193,7 @@ def _surroundings(work: FrameWork) -> Picture:
     if lookup.pending is not None:
         return lookup.pending.result()
     try:
-        picture = _around_patch(to_host(work.tensor(output.tensor))[0], output)
+        picture = _around_patch(fetch(work.tensor(output.tensor))[0], output)
     except BaseException as error:
         memo.abandon(key, error)
         raise

@@ -14,8 +14,8 @@ from kuchipaku_pose.posespace import PoseSpace
 Tensor = NDArray[np.float32]
 
 TOLERANCE = 2e-2
-"""Largest difference to the CPU, in units of the output's range: half precision passes, a wrong
-kernel does not."""
+"""Largest difference to the CPU, in the output's own values, which span 1 or 2: half precision
+passes, a wrong kernel does not."""
 NORM_TOLERANCE = 2e-4
 """Largest difference at which a provider's own norms count as exact without further asking."""
 NORM_SHARE = 1.25
@@ -52,7 +52,7 @@ def check_outputs(
         rounded: whether coarse arithmetic was asked for: then the root of the mean square
             counts, not the single worst value.
 
-    Returns the largest difference found, in units of the output's range; 0 without a reference.
+    Returns the largest difference found; 0 without a reference.
 
     Raises:
         InternalError: SELF_TEST_FAILED, with what was found.

@@ -30,6 +30,8 @@ class EngineOptions:
 
     provider: str = ProviderName.CPU
     """A `ProviderName`; never replaced by another in silence."""
+    workers: int = 1
+    """Runs side by side that the engine is meant for; more have to wait for each other."""
     threads_per_run: int = 1
     """Threads of one run. On a CPU several runs side by side use cores better than one run on
     several threads does."""
@@ -55,12 +57,13 @@ class EngineOptions:
         return ProviderOptions(
             name=ProviderName(self.provider),
             threads=self.threads_per_run,
+            workers=self.workers,
             device=self.device,
             allow_fallback=self.allow_fallback,
             io_binding=self.io_binding,
             bfloat16=self.bfloat16,
             engine_cache=self.engine_cache,
-            single=self.max_batch == 1,
+            max_batch=self.max_batch,
         )
 
 

@@ -72,7 +72,9 @@ class ProviderOptions:
 
     name: ProviderName = ProviderName.CPU
     threads: int = 1
-    """Threads of one run on a processor. 1 runs on the calling thread."""
+    """Threads of one run on a processor."""
+    workers: int = 1
+    """Runs that may be at work side by side. OpenVINO must know."""
     device: int = 0
     """Number of the GPU."""
     allow_fallback: bool = False
@@ -83,8 +85,13 @@ class ProviderOptions:
     """OpenVINO: compute in bfloat16 where the processor can."""
     engine_cache: str | None = None
     """TensorRT: folder where built engines are kept."""
-    single: bool = False
-    """Whether every run has one row. onnxruntime fuses more where it knows all shapes."""
+    max_batch: int | None = None
+    """Most rows of a run; None: nobody knows. TensorRT builds for that many."""
+
+    @property
+    def single(self) -> bool:
+        """Whether every run has one row. onnxruntime fuses more where it knows all shapes."""
+        return self.max_batch == 1
 
 
 class StageSession(ABC):

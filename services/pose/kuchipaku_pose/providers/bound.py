@@ -1,15 +1,16 @@
 """onnxruntime with IO binding: values stay in the memory of the device between stages.
 
 The same code runs bound to the CPU's memory, which is how it is tested where there is no GPU.
-Rows are joined to a batch and batches parted into rows on the device too, by graphs of a single
-Concat or Split.
+Rows are joined to a batch and batches parted into rows on the device too, by two graphs, of a
+single Concat and of a single Split.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime as ort
@@ -26,6 +27,9 @@ from kuchipaku_pose.providers.base import (
 )
 from kuchipaku_pose.providers.ort import open_inference_session
 from kuchipaku_pose.providers.rowgraphs import concat_graph, split_graph
+
+_SLOTS: Final = 32
+"""Rows joined or parted at a time at most; more go in two steps."""
 
 
 class BoundTensor(DeviceTensor):
@@ -67,6 +71,8 @@ class BoundSession(StageSession):
         super().__init__(stage)
         self._session, provider = open_inference_session(stage, graph, options)
         self._place = _Place(provider, options.device)
+        # Now, and not in the middle of the first batch.
+        rows.open()
         self._rows = rows
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._outputs = [value.name for value in self._session.get_outputs()]
@@ -101,41 +107,75 @@ class BoundSession(StageSession):
 
 
 class RowTools:
-    """Joins and parts values on the device, with a small session for each number of rows."""
+    """Joins and parts values on the device.
+
+    One session each, for any number of rows: every session has memory of its own and gives none
+    of it back, so that one for each number would hold many times what a batch takes. Slots that
+    a run has no row for carry none.
+    """
 
     def __init__(self, options: ProviderOptions) -> None:
-        self._options = options
-        self._sessions: dict[tuple[str, int], tuple[Any, _Place]] = {}
+        # The graphs leave shapes open, and TensorRT takes none that do.
+        is_tensorrt = options.name is ProviderName.TENSORRT
+        self._options = replace(options, name=ProviderName.CUDA) if is_tensorrt else options
+        self._slots = max(2, min(options.max_batch or _SLOTS, _SLOTS))
         self._lock = threading.Lock()
+        self._opened: _RowSessions | None = None
+        self._none: dict[tuple[int, ...], Any] = {}
+
+    def open(self) -> _RowSessions:
+        """Open the sessions, once; raises as `open_inference_session` does."""
+        with self._lock:
+            if self._opened is None:
+                options = self._options
+                concat, provider = open_inference_session(
+                    "concat", concat_graph(self._slots), options
+                )
+                split, _ = open_inference_session("split", split_graph(self._slots), options)
+                self._opened = _RowSessions(concat, split, _Place(provider, options.device))
+            return self._opened
 
     def upload(self, tensor: Tensor) -> BoundTensor:
         """Return a copy of ``tensor`` in the device's memory."""
-        _, place = self._session("concat", 1)
-        return BoundTensor(place.upload(tensor.copy()))
+        return BoundTensor(self.open().place.upload(tensor.copy()))
 
     def concat(self, values: Sequence[Any]) -> Any:
         """Return one value with the rows of ``values``."""
         if len(values) == 1:
             return values[0]
-        session, place = self._session("concat", len(values))
-        inputs = {f"row{i}": value for i, value in enumerate(values)}
-        return place.run(session, inputs, ["batch"])[0]
+        step = -(-len(values) // self._slots)
+        parts = [self.concat(values[i : i + step]) for i in range(0, len(values), step)]
+        sessions = self.open()
+        shape = (0, *values[0].shape()[1:])
+        if shape not in self._none:
+            self._none[shape] = sessions.place.upload(np.empty(shape, np.float32))
+        parts += [self._none[shape]] * (self._slots - len(parts))
+        inputs = {f"row{i}": part for i, part in enumerate(parts)}
+        return sessions.place.run(sessions.concat, inputs, ["batch"])[0]
 
     def split(self, value: Any, count: int) -> list[Any]:
         """Return the ``count`` rows of ``value``, each with memory of its own."""
         if count == 1:
             return [value]
-        session, place = self._session("split", count)
-        return place.run(session, {"batch": value}, [f"row{i}" for i in range(count)])
+        step = -(-count // self._slots)
+        sizes = [min(step, count - i) for i in range(0, count, step)]
+        filled = np.array(sizes + [0] * (self._slots - len(sizes)), np.int64)
+        sessions = self.open()
+        inputs = {"batch": value, "sizes": ort.OrtValue.ortvalue_from_numpy(filled)}
+        names = [f"row{i}" for i in range(self._slots)]
+        parts = sessions.place.run(sessions.split, inputs, names)
+        return [
+            row for part, rows in zip(parts, sizes, strict=False) for row in self.split(part, rows)
+        ]
 
-    def _session(self, kind: str, count: int) -> tuple[Any, _Place]:
-        key = kind, count
-        with self._lock:
-            if key not in self._sessions:
-                graph = concat_graph(count) if kind == "concat" else split_graph(count)
-                session, provider = open_inference_session(kind, graph, self._options)
-                self._sessions[key] = session, _Place(provider, self._options.device)
-            return self._sessions[key]
+
+@dataclass(frozen=True, slots=True)
+class _RowSessions:
+    """What joins rows, what parts them, and where they lie."""
+
+    concat: Any
+    split: Any
+    place: _Place
 
 
 class _Place:

@@ -29,12 +29,34 @@ from kuchipaku_pose.providers.base import (
 _DEVICE = "CPU"
 
 
+def load_openvino() -> Any:
+    """Return the package.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    return importlib.import_module("openvino")
+
+
+def openvino_config(options: ProviderOptions) -> dict[str, Any]:
+    """Return what models are compiled with: a stream for each run that goes beside others."""
+    return {
+        "INFERENCE_NUM_THREADS": options.threads * options.workers,
+        "NUM_STREAMS": options.workers,
+        # Pinned, the first thread of every stage sits on the first CPU, and stages that could run
+        # side by side share it.
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": "bf16" if options.bfloat16 else "f32",
+    }
+
+
 class OpenVinoSession(StageSession):
     """A graph in OpenVINO on the processor; values are numpy arrays.
 
     OpenVINO is markedly faster with shapes that it knows, and their batch is all that varies:
-    one compiled model is kept for each size of batch. A request object serves one run at a time;
-    finished ones are used again.
+    one compiled model is kept for each size of batch. It has a stream for each run that is to go
+    side by side with others; runs of one stream wait for each other. A request object serves one
+    run at a time; finished ones are used again.
     """
 
     def __init__(self, stage: str, graph: bytes, options: ProviderOptions) -> None:
@@ -46,15 +68,11 @@ class OpenVinoSession(StageSession):
         """
         super().__init__(stage)
         try:
-            openvino: Any = importlib.import_module("openvino")
+            openvino = load_openvino()
         except ImportError as error:
             raise provider_missing(stage, "openvino", ["onnxruntime"]) from error
         self._core = openvino.Core()
-        self._config = {
-            "INFERENCE_NUM_THREADS": options.threads,
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": "bf16" if options.bfloat16 else "f32",
-        }
+        self._config = openvino_config(options)
         self._graph = graph
         self._lock = threading.Lock()
         self._compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
@@ -93,7 +111,8 @@ class OpenVinoSession(StageSession):
                     model.reshape({name: list(shape) for name, shape in named})
                     self._compiled[shapes] = self._core.compile_model(model, _DEVICE, self._config)
                 except Exception as error:  # see above
-                    raise not_runnable(self.stage, "OpenVINO", error) from error
+                    # The graph was read at the start: nothing that a caller could put right.
+                    raise stage_failed(self.stage) from error
             return self._compiled[shapes]
 
     def _request(self, compiled: Any) -> Any:

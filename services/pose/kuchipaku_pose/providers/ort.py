@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import onnxruntime as ort
 
+from kuchipaku_contract.errors import KuchipakuError
 from kuchipaku_pose.onnxfile import parse_model
 from kuchipaku_pose.providers.base import (
     EXECUTION_PROVIDERS,
@@ -24,8 +25,12 @@ from kuchipaku_pose.providers.base import (
     split_rows,
     stage_failed,
 )
+from kuchipaku_pose.providers.tensorrt import refuse_tf32, tensorrt_options
 
 _LOG = logging.getLogger(__name__)
+
+_Entry = tuple[str, dict[str, Any]]
+"""onnxruntime's name of a provider, and its options."""
 
 # Its builds send usage data to their maker unless told not to.
 ort.disable_telemetry_events()
@@ -64,20 +69,23 @@ def open_inference_session(
 
     Raises:
         FailedPreconditionError: PROVIDER_UNAVAILABLE, unless fallback is allowed;
-            STAGE_NOT_RUNNABLE, onnxruntime refuses the graph.
+            STAGE_NOT_RUNNABLE, onnxruntime refuses the graph; ENGINE_CACHE_UNUSABLE.
     """
+    if options.name is ProviderName.TENSORRT:
+        refuse_tf32()
     if options.name.is_gpu:
         _load_cuda()
     wanted = EXECUTION_PROVIDERS[options.name]
     available = ort.get_available_providers()
     if wanted not in available and not options.allow_fallback:
         raise provider_missing(stage, wanted, available)
-    providers = [entry for entry in _providers(options) if entry[0] in available]
     session_options = _session_options(options)
     for axis in batch_axes:
         session_options.add_free_dimension_override_by_name(axis, 1)
     try:
-        session = ort.InferenceSession(graph, session_options, providers=providers)
+        session = _first_open(graph, session_options, _attempts(graph, options, available), wanted)
+    except KuchipakuError:
+        raise
     except Exception as error:  # see above
         raise not_runnable(stage, "onnxruntime", error) from error
     got = session.get_providers()[0]
@@ -87,6 +95,25 @@ def open_inference_session(
         _LOG.warning("another provider takes over", extra={"stage": stage, "provider": got})
     names = {theirs: ours for ours, theirs in EXECUTION_PROVIDERS.items()}
     return session, names.get(got, ProviderName.CPU)
+
+
+def _first_open(
+    graph: bytes, session_options: Any, attempts: Iterable[Sequence[_Entry]], wanted: str
+) -> Any:
+    """Return the first session that runs on ``wanted``, else one that does on something else."""
+    session: Any = None
+    problem: Exception | None = None
+    for providers in attempts:
+        try:
+            session = ort.InferenceSession(graph, session_options, providers=providers)
+        except Exception as error:  # see above
+            problem = error
+        else:
+            if session.get_providers()[0] == wanted:
+                return session
+    if session is None and problem is not None:
+        raise problem
+    return session
 
 
 def _batch_axes(graph: bytes) -> set[str]:
@@ -102,23 +129,26 @@ def _load_cuda() -> None:
         ort.preload_dlls()
 
 
-def _providers(options: ProviderOptions) -> list[tuple[str, dict[str, Any]]]:
-    cpu: tuple[str, dict[str, Any]] = (EXECUTION_PROVIDERS[ProviderName.CPU], {})
+def _attempts(
+    graph: bytes, options: ProviderOptions, available: Sequence[str]
+) -> Iterator[list[_Entry]]:
+    """Yield the providers that are there, in the ways in which they may be asked."""
+    cpu: _Entry = (EXECUTION_PROVIDERS[ProviderName.CPU], {})
     # TF32 would round to ten bits what the parity of float32 packs rests on.
     cuda = (
         EXECUTION_PROVIDERS[ProviderName.CUDA],
         {"device_id": options.device, "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"},
     )
-    tensorrt: dict[str, Any] = {"device_id": options.device}
-    if options.engine_cache:
-        tensorrt |= {
-            "trt_engine_cache_enable": True,
-            "trt_engine_cache_path": options.engine_cache,
-            "trt_timing_cache_enable": True,
-        }
-    if options.name is ProviderName.TENSORRT:
-        return [(EXECUTION_PROVIDERS[ProviderName.TENSORRT], tensorrt), cuda, cpu]
-    return [cuda, cpu] if options.name is ProviderName.CUDA else [cpu]
+    others = [entry for entry in (cuda, cpu) if entry[0] in available]
+    tensorrt = EXECUTION_PROVIDERS[ProviderName.TENSORRT]
+    if options.name is not ProviderName.TENSORRT or tensorrt not in available:
+        yield others if options.name.is_gpu else [cpu]
+        return
+    chosen = tensorrt_options(graph, options)
+    yield [(tensorrt, chosen), *others]
+    if "trt_profile_max_shapes" in chosen:
+        # Where TensorRT takes a part of a graph only, it wants the shapes inside the graph too.
+        yield [(tensorrt, tensorrt_options(graph, options, profiled=False)), *others]
 
 
 def _session_options(options: ProviderOptions) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kuchipaku_pose.scheduler.dispatch import Batch, Dispatcher, Job, Share
+from kuchipaku_pose.scheduler.dispatch import Batch, Dispatcher
+from kuchipaku_pose.scheduler.job import Job, Kind, Share
 from kuchipaku_pose.scheduler.lane import Lane, Renderer
 from kuchipaku_pose.scheduler.threads import Scheduler, SchedulerStatistics
 
@@ -10,6 +11,7 @@ __all__ = [
     "Batch",
     "Dispatcher",
     "Job",
+    "Kind",
     "Lane",
     "Renderer",
     "Scheduler",

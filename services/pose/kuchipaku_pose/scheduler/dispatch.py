@@ -5,16 +5,21 @@ Every method takes the time, so that a simulation drives the same code as the wo
 Order. A job is due at a time; times are taken in slots of 40 ms, and within a slot the lane of
 which least has been begun of late goes first. Slots cost a job at most that much of its place, and
 without them a lane whose frames are always due a moment earlier would get everything of a device
-that cannot serve all. A job keeps its place from step to step.
+that cannot serve all. A job that has begun keeps its place from step to step.
+
+Contests. Bulk frames are promised a pace, and no device keeps it for any number of lanes: by due
+times alone, all of them would soon be overdue and go before every live frame. So where a bulk frame
+is due no later than the first live one, the lane of which least has been begun of late goes first,
+bulk or live. A live stream that asks for no more than an equal share then waits for nobody, and
+bulk lanes get their pace, or as much as live ones that ask for more. What has begun goes before
+what would follow from a contest, and before bulk frames: few are under way, and live ones come to
+their end.
 
 Batches. The unit whose first job is first in that order runs next, with as many of its jobs as it
 may take. A batch that is not full may wait for others, until one of its jobs has been in the queue
 for ``max_delay_s`` altogether or is due.
 
-Shedding. A job that can no longer be finished before it expires is not begun, by what jobs that
-began with the same step have taken of late. A device that cannot serve all would serve frames that
-are all late; so while jobs are being shed, others expire when they are due, and what is served is
-in time.
+What is not worth beginning is given up: see `Shedding`.
 """
 
 from __future__ import annotations
@@ -22,77 +27,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Iterator
+from bisect import insort
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from kuchipaku_contract.errors import ResourceExhaustedError
-from kuchipaku_pose.work import Unit, Work
-
-SLOT_S = 0.04
-"""Due times closer than this count as equal: a frame's period at 25 frames per second."""
-_FORGET_S = 1.0
-"""Time in which what a lane has had counts for a third."""
-_OVERLOAD_S = 1.0
-"""How long after a job has been shed others are held to their due time."""
-_LEARN_MORE, _LEARN_LESS = 0.3, 0.02
-"""Weight of the last job in what jobs take: what many of them take counts, not the mean."""
-_STALE_S = 1.0
-"""Age at which what jobs take is not believed any more: or nothing might ever begin again."""
-
-
-@dataclass(eq=False)
-class Share:
-    """How many jobs of a lane have been begun of late."""
-
-    amount: float = 0.0
-    at: float = 0.0
-
-    def now(self, now: float) -> float:
-        """Return the number, older ones counting less."""
-        return self.amount * math.exp(-max(0.0, now - self.at) / _FORGET_S)
-
-    def add(self, now: float) -> None:
-        """Count one."""
-        self.amount, self.at = self.now(now) + 1.0, now
-
-
-_Place = tuple[float, float, float, int]
-
-
-@dataclass(eq=False)
-class Job:
-    """A work of a lane in the queue."""
-
-    work: Work
-    share: Share
-    due: float
-    expires: float | None
-    arrived: float
-    """When it came into the queue for the first time."""
-    context: Any = None
-    """Whatever the caller wants to find again."""
-    unit: Unit | None = None
-    """The step it waits for; None while it does not wait."""
-    queued: float = 0.0
-    """When it began to wait for this step."""
-    waited: float = 0.0
-    """Time in the queue so far, all steps together."""
-    place: _Place | None = None
-    """Its order among others, from its first step on."""
-    first: Unit | None = None
-    """The step it began with, once it has begun."""
-    begun: float = 0.0
-    """When it began."""
-    cancelled: bool = False
-
-    def latest_end(self, *, overloaded: bool) -> float:
-        """Return the time by which the work must be finished to be worth beginning."""
-        if self.expires is None:
-            return math.inf
-        # What came when it was due already is late through no fault of the queue.
-        strict = overloaded and self.arrived < self.due
-        return min(self.due, self.expires) if strict else self.expires
+from kuchipaku_pose.scheduler.job import Job, Kind, Place, Share
+from kuchipaku_pose.scheduler.shedding import Shedding
+from kuchipaku_pose.work import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +50,51 @@ class Batch:
     """When to ask again if ``jobs`` is empty and nothing comes before; None: not by time."""
 
 
-_Entry = tuple[_Place, Job]
+_Head = tuple[Place, Job]
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """The jobs that wait for one unit."""
+
+    going: list[Job] = field(default_factory=list)
+    """Those that have begun, and calls, by their places."""
+    fresh: dict[Share, list[Job]] = field(default_factory=dict)
+    """The others by lane, each lane's by due time; no list is empty."""
+    size: int = 0
+
+    def add(self, job: Job) -> None:
+        self.size += 1
+        if job.place is not None:
+            insort(self.going, job, key=lambda other: other.place or ())
+        else:
+            lane = self.fresh.setdefault(job.share, [])
+            insort(lane, job, key=lambda other: (other.due, other.number))
+
+    def remove(self, job: Job) -> None:
+        self.size -= 1
+        if job.place is not None:
+            self.going.remove(job)
+            return
+        lane = self.fresh[job.share]
+        lane.remove(job)
+        if not lane:
+            del self.fresh[job.share]
+
+    def all(self) -> Iterator[Job]:
+        return itertools.chain(self.going, *self.fresh.values())
+
+    def heads(self, contest: int | None) -> list[_Head]:
+        """Return what is next of each lane and of what has begun, as a heap."""
+        heads = [(_order(lane[0], contest), lane[0]) for lane in self.fresh.values()]
+        if self.going:
+            heads.append((_order(self.going[0], contest), self.going[0]))
+        heapq.heapify(heads)
+        return heads
+
+    def behind(self, job: Job) -> list[Job]:
+        """Return those among which ``job`` was next."""
+        return self.going if job.place is not None else self.fresh.get(job.share, [])
 
 
 @dataclass(eq=False)
@@ -121,12 +107,10 @@ class Dispatcher:
     """How long a job may be kept waiting for others to share its batch."""
     size: int = 0
     """Jobs that wait."""
-    _heaps: dict[Unit, list[_Entry]] = field(default_factory=dict)
-    _live: dict[Unit, int] = field(default_factory=dict)
-    _order: Iterator[int] = field(default_factory=itertools.count)
-    _takes: dict[Unit, tuple[float, float]] = field(default_factory=dict)
-    """Seconds from beginning with a unit to the end of the job, and when that was learnt."""
-    _shed_at: float = -math.inf
+    _waiting: dict[Unit, _Waiting] = field(default_factory=dict)
+    """By unit; none is empty."""
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _shedding: Shedding = field(default_factory=Shedding)
 
     def check_room(self) -> None:
         """Refuse a new job if the queue is full.
@@ -142,21 +126,15 @@ class Dispatcher:
     def put(self, job: Job, unit: Unit, now: float) -> None:
         """Queue a job for its next step. Work that has been accepted is never refused here."""
         job.unit, job.queued = unit, now
-        if job.place is None:
-            slot = math.floor(job.due / SLOT_S)
-            job.place = (slot, job.share.now(now), job.due, next(self._order))
-        heapq.heappush(self._heaps.setdefault(unit, []), (job.place, job))
-        self._live[unit] = self._live.get(unit, 0) + 1
+        job.number = job.number or next(self._numbers)
+        if job.kind is Kind.CALL and job.place is None:
+            job.place = job.place_now()
+        self._waiting.setdefault(unit, _Waiting()).add(job)
         self.size += 1
 
     def finished(self, job: Job, now: float) -> None:
         """Learn from a job that has gone through all its steps."""
-        # The others give way to those that expire, and take longer for it.
-        if job.first is not None and job.expires is not None:
-            taken = now - job.begun
-            known, _ = self._takes.get(job.first, (taken, now))
-            weight = _LEARN_MORE if taken > known else _LEARN_LESS
-            self._takes[job.first] = known + weight * (taken - known), now
+        self._shedding.learn(job, now)
 
     def withdraw(self, job: Job) -> bool:
         """Take a job out of the queue at once; return whether it waited."""
@@ -164,94 +142,111 @@ class Dispatcher:
         if unit is None:
             return False
         self._leave(job, unit)
-        heap = self._heaps.get(unit, [])
-        # What left stays in the heap as a shell; half shells are too many.
-        if 2 * self._live.get(unit, 0) < len(heap):
-            kept = [entry for entry in heap if entry[-1].unit is unit]
-            heapq.heapify(kept)
-            self._heaps[unit] = kept
         return True
 
     def waiting(self) -> list[Job]:
         """Return all jobs that wait."""
-        return [
-            entry[-1]
-            for unit, heap in self._heaps.items()
-            for entry in heap
-            if entry[-1].unit is unit
-        ]
+        return [job for waiting in self._waiting.values() for job in waiting.all()]
 
-    def take(self, now: float, *, device: bool, host: bool) -> Batch:
+    def take(self, now: float, *, device: bool, host: bool, idle_s: float = 0.0) -> Batch:
         """Take what a worker should do now.
 
         Args:
             now: the time.
             device: whether the worker runs units of the device.
             host: whether it runs the other units.
+            idle_s: how long it has had nothing to do.
         """
+        self._shedding.ask(now, idle_s, device=device, host=host)
         expired: list[Job] = []
-        heads = []
-        for unit in list(self._heaps):
-            if device if unit.on_device else host:
-                head = self._tidy(unit, now, expired)
-                if head is not None:
-                    heads.append((head[0], unit))
+        units = [unit for unit in self._waiting if (device if unit.on_device else host)]
+        for unit in units:
+            self._tidy(unit, now, expired)
+        found = {unit: self._waiting[unit] for unit in units if unit in self._waiting}
+        contest = _contest(found.values())
+        heads = {unit: waiting.heads(contest) for unit, waiting in found.items()}
         wait_until: float | None = None
-        for _, unit in sorted(heads, key=lambda pair: pair[0]):
+        for unit in sorted(heads, key=lambda unit: heads[unit][0]):
             leaves = self._leaves_at(unit)
             if leaves <= now:
-                return Batch(unit, self._pop(unit, now, expired), expired, None)
+                jobs = self._pop(unit, heads[unit], now, contest, expired)
+                return Batch(unit, jobs, expired, None)
             wait_until = leaves if wait_until is None else min(leaves, wait_until)
         return Batch(None, [], expired, wait_until)
 
     def _leaves_at(self, unit: Unit) -> float:
         """Return when a batch of ``unit`` goes, full or not."""
-        if self.max_delay_s <= 0 or self._live[unit] >= unit.max_batch:
+        waiting = self._waiting[unit]
+        if self.max_delay_s <= 0 or waiting.size >= unit.max_batch:
             return -math.inf
-        jobs = [entry[-1] for entry in self._heaps[unit] if entry[-1].unit is unit]
-        return min(min(job.arrived + self.max_delay_s, job.due) for job in jobs)
+        return min(min(job.arrived + self.max_delay_s, job.due) for job in waiting.all())
 
-    def _pop(self, unit: Unit, now: float, expired: list[Job]) -> list[Job]:
+    def _pop(
+        self, unit: Unit, heads: list[_Head], now: float, contest: int | None, expired: list[Job]
+    ) -> list[Job]:
+        waiting = self._waiting[unit]
         jobs: list[Job] = []
-        while len(jobs) < unit.max_batch and self._tidy(unit, now, expired) is not None:
-            job = heapq.heappop(self._heaps[unit])[-1]
+        while heads and len(jobs) < unit.max_batch:
+            _, job = heapq.heappop(heads)
             self._leave(job, unit)
+            behind = waiting.behind(job)
             job.waited += now - job.queued
-            if job.first is None:
-                job.first, job.begun = unit, now
-                job.share.add(now)
+            _begin(job, unit, now)
             jobs.append(job)
+            self._drop(behind, unit, now, expired)
+            if behind:
+                heapq.heappush(heads, (_order(behind[0], contest), behind[0]))
         return jobs
 
-    def _tidy(self, unit: Unit, now: float, expired: list[Job]) -> _Entry | None:
-        """Drop shells and expired jobs off the top of a heap; return the first entry left."""
-        heap = self._heaps[unit]
-        while heap:
-            job = heap[0][-1]
-            if job.unit is unit and not self._hopeless(job, unit, now):
-                return heap[0]
-            if job.unit is unit:
-                self._leave(job, unit)
-                expired.append(job)
-            heapq.heappop(heap)
-        del self._heaps[unit]
-        self._live.pop(unit, None)
-        return None
+    def _tidy(self, unit: Unit, now: float, expired: list[Job]) -> None:
+        """Drop what has expired before what is next of each lane."""
+        waiting = self._waiting[unit]
+        for jobs in [waiting.going, *waiting.fresh.values()]:
+            if jobs and jobs[0].expires is not None:
+                self._drop(jobs, unit, now, expired)
 
-    def _hopeless(self, job: Job, unit: Unit, now: float) -> bool:
-        if job.expires is None:
-            return False
-        if job.first is not None:
-            return now > job.expires
-        takes, learnt = self._takes.get(unit, (0.0, now))
-        if learnt < now - _STALE_S:
-            takes = 0.0
-        if now + takes <= job.latest_end(overloaded=now < self._shed_at + _OVERLOAD_S):
-            return False
-        self._shed_at = now
-        return True
+    def _drop(self, jobs: list[Job], unit: Unit, now: float, expired: list[Job]) -> None:
+        while jobs and self._shedding.is_lost(jobs[0], unit, now):
+            job = jobs[0]
+            self._leave(job, unit)
+            job.waited += now - job.queued
+            expired.append(job)
 
     def _leave(self, job: Job, unit: Unit) -> None:
         job.unit = None
-        self._live[unit] -= 1
         self.size -= 1
+        waiting = self._waiting[unit]
+        waiting.remove(job)
+        if not waiting.size:
+            del self._waiting[unit]
+
+
+def _begin(job: Job, unit: Unit, now: float) -> None:
+    if job.first is None:
+        job.first, job.begun = unit, now
+        job.place = job.place or job.place_now()
+        if job.kind is not Kind.CALL:
+            job.share.add(now)
+
+
+def _contest(queues: Iterable[_Waiting]) -> int | None:
+    """Return the slot of the first live frame that has not begun, if bulk is due no later."""
+    first: dict[Kind, int] = {}
+    for waiting in queues:
+        for lane in waiting.fresh.values():
+            head = lane[0]
+            if head.slot < first.get(head.kind, math.inf):
+                first[head.kind] = head.slot
+    live, bulk = first.get(Kind.LIVE), first.get(Kind.BULK)
+    return live if live is not None and bulk is not None and bulk <= live else None
+
+
+def _order(job: Job, contest: int | None) -> Place:
+    """Return a job's order among all that are first of their lane or of those under way."""
+    if job.place is not None:
+        return 0, *job.place
+    if contest is None:
+        return int(job.kind is Kind.BULK), *job.place_now()
+    if job.kind is Kind.LIVE or job.slot <= contest:
+        return 1, job.share.standing, job.due, job.number
+    return 2, *job.place_now()

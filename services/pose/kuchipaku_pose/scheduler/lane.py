@@ -2,9 +2,9 @@
 
 Live frames carry the time at which they must be out. A frame of other streams is due one period
 after those of its lane that are under way: lanes that ask for as much as they can get take turns,
-a lane that was idle gains no claim on the past, having used idle capacity is not held against a
-lane, and since due times never move back, nobody starves: beside live frames that take all there
-is, a lane still gets one frame a period.
+a lane that was idle gains no claim on the past, and since due times never move back, nobody
+starves: beside live frames that take all there is, a lane still gets one frame a period, or as many
+as a live lane gets where that is less.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from kuchipaku_pose.engine.types import FrameRequest, RenderedFrame
-from kuchipaku_pose.scheduler.dispatch import Job, Share
+from kuchipaku_pose.scheduler.job import Job, Kind, Share
 from kuchipaku_pose.work import Outcome, Unit, Work
 
 T = TypeVar("T")
 
 PERIOD_S = 0.1
-"""What a lane without live frames is granted per frame where there is not enough for all."""
+"""What a lane without live frames is granted per frame beside live ones that ask for everything."""
 
 MAX_AHEAD_S = 1.0
 """How far off a due time may be at most."""
@@ -83,11 +83,11 @@ class Lane:
         self, work: Work, due: float, expires: float | None
     ) -> asyncio.Future[RenderedFrame | None]:
         """Queue a live frame; see `render`."""
-        return self._submit(work, due, expires)
+        return self._submit(work, Kind.LIVE, due, expires)
 
     def bulk(self, work: Work) -> asyncio.Future[RenderedFrame | None]:
         """Queue a frame of a stream that takes what it can get; see `render`."""
-        future = self._submit(work, self._queue.clock() + self._turn_s(), None)
+        future = self._submit(work, Kind.BULK, self._queue.clock() + self._turn_s(), None)
         self._bulk += 1
         future.add_done_callback(self._bulk_finished)
         return future
@@ -98,7 +98,7 @@ class Lane:
         Raises:
             ResourceExhaustedError: QUEUE_FULL.
         """
-        return self._submit(CallWork(function), self._queue.clock(), None)
+        return self._submit(CallWork(function), Kind.CALL, self._queue.clock(), None)
 
     def cancel_all(self) -> None:
         """Take all waiting work of this lane out of the queue, at once."""
@@ -107,10 +107,12 @@ class Lane:
             job.context.cancel()
         self._jobs.clear()
 
-    def _submit(self, work: Work, due: float, expires: float | None) -> asyncio.Future[Any]:
+    def _submit(
+        self, work: Work, kind: Kind, due: float, expires: float | None
+    ) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         arrived = self._queue.clock()
-        job = Job(work, self._share, due, expires, arrived, context=future)
+        job = Job(work, self._share, due, expires, arrived, context=future, kind=kind)
         self._queue.submit(job)
         self._jobs.add(job)
         future.add_done_callback(lambda _: self._finished(job))

@@ -12,9 +12,13 @@ from functools import partial
 from typing import Any
 
 from kuchipaku_contract.errors import CancelledByClientError, UnavailableError
-from kuchipaku_pose.scheduler.dispatch import Batch, Dispatcher, Job
-from kuchipaku_pose.scheduler.lane import CallWork, Lane
+from kuchipaku_pose.scheduler.dispatch import Batch, Dispatcher
+from kuchipaku_pose.scheduler.job import Job, Kind
+from kuchipaku_pose.scheduler.lane import Lane
 from kuchipaku_pose.work import Outcome, Unit
+
+ObserveWait = Callable[[Kind, float, float], object]
+"""Told a frame's kind, its seconds in the queue, and how many less would have had it in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Scheduler:
         device_workers: int = 0,
         max_delay_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
-        observe_wait: Callable[[float], object] | None = None,
+        observe_wait: ObserveWait | None = None,
         on_failure: Callable[[BaseException], object] | None = None,
     ) -> None:
         """Make a scheduler; `start` starts it.
@@ -62,7 +66,7 @@ class Scheduler:
                 leave alone; 0: the device is the processor, every thread does everything.
             max_delay_s: how long a frame may wait for others to share its batches.
             clock: seconds, for due times.
-            observe_wait: told each finished frame's seconds in the queue, from a worker thread.
+            observe_wait: told of each frame that is finished or expires, from a worker thread.
             on_failure: told what each failed job has failed of, from a worker thread.
         """
         self.clock = clock
@@ -158,15 +162,17 @@ class Scheduler:
                     return
             for job in batch.expired:
                 job.work.abandon(_gone())
+                self._observe(job, given_up=True)
                 self._deliver(job, None)
             if batch.unit is not None and batch.jobs:
                 self._run(batch.unit, batch.jobs)
 
     def _next_batch(self, device: bool, host: bool) -> Batch | None:
         """Wait for something to do; None at the end. The lock is held."""
+        free_at = self.clock()
         while not self._closing:
             now = self.clock()
-            batch = self._queue.take(now, device=device, host=host)
+            batch = self._queue.take(now, device=device, host=host, idle_s=now - free_at)
             self._expired += len(batch.expired)
             if batch.jobs or batch.expired:
                 self._running.update(batch.jobs)
@@ -208,15 +214,21 @@ class Scheduler:
                 self._queue.put(job, unit, self.clock())
                 self._wake()
                 return
-            self._finished += not ended
-            self._queue.finished(job, self.clock())
+            if not ended:
+                self._finished += 1
+                # What is broken off has not gone through all its steps, and would teach haste.
+                self._queue.finished(job, self.clock())
         if job.cancelled or (ended and unit is not None):
             job.work.abandon(_gone())
             self._deliver(job, _gone())
         else:
-            if self._observe_wait is not None and not isinstance(job.work, CallWork):
-                self._observe_wait(job.waited)
+            self._observe(job, given_up=False)
             self._deliver(job, job.work.result())
+
+    def _observe(self, job: Job, *, given_up: bool) -> None:
+        if self._observe_wait is not None and job.kind is not Kind.CALL:
+            overdue_s = job.overdue_s(self.clock(), given_up=given_up)
+            self._observe_wait(job.kind, job.waited, overdue_s)
 
     def _wake(self) -> None:
         if self._alike:

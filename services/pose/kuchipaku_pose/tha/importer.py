@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 import tempfile
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from kuchipaku_pose.conventions import picture_to_tensor
 from kuchipaku_pose.engine import Engine, EngineMemory, EngineOptions
 from kuchipaku_pose.engine.selftest import probe_picture, probe_poses
 from kuchipaku_pose.manifest import (
+    NAME_PATTERN,
     Manifest,
     OutputSpec,
     PoseInput,
@@ -31,7 +33,7 @@ from kuchipaku_pose.manifest import (
     TensorInput,
     Verification,
 )
-from kuchipaku_pose.pack import MANIFEST_NAME, file_sha256, load_pack
+from kuchipaku_pose.pack import MANIFEST_NAME, file_sha256, load_pack, put_in_place
 from kuchipaku_pose.posespace import PoseSpace
 from kuchipaku_pose.tha.catalogue import FAMILIES, Family, Variant
 from kuchipaku_pose.tha.chains import final_picture, run_chain
@@ -79,8 +81,8 @@ def import_pack(request: ImportRequest, tell: Tell) -> Manifest:
 
     Raises:
         InvalidArgumentError: the weights are missing, damaged, unsafe or of another family, or
-            the request is contradictory.
-        AlreadyExistsError: the output exists.
+            the request is contradictory, or its name cannot be a model's (NAME_INVALID).
+        AlreadyExistsError: the output exists, or has come to exist meanwhile.
         FailedPreconditionError: EXPORT_INEXACT, the export differs from torch.
     """
     _check(request)
@@ -95,9 +97,9 @@ def import_pack(request: ImportRequest, tell: Tell) -> Manifest:
         folder = Path(temporary) / "pack"
         folder.mkdir()
         manifest = _write(request, networks, character, folder, tell)
-        if request.output.exists():
-            shutil.rmtree(request.output)
-        folder.rename(request.output)
+        # The work has taken minutes.
+        _check_place(request)
+        put_in_place(folder, request.output)
     tell("done", 1.0)
     return manifest
 
@@ -118,6 +120,18 @@ def _check(request: ImportRequest) -> None:
             reason="STILL_HEAD_UNSUPPORTED",
             field="still_head",
         )
+    name = _name(request)
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise InvalidArgumentError(
+            f"{name!r} is no name for a model: 1 to 64 of a-z, 0-9, '_', '.' and '-', "
+            "a letter or digit first. Choose another.",
+            reason="NAME_INVALID",
+            field="name",
+        )
+    _check_place(request)
+
+
+def _check_place(request: ImportRequest) -> None:
     if not request.output.exists():
         return
     if not request.replace:
@@ -181,10 +195,10 @@ def _write(
 def _manifest(request: ImportRequest, stages: Sequence[StageDraft], folder: Path) -> Manifest:
     facts = FAMILIES[request.family]
     digests = {name: file_sha256(request.weights / f"{name}.pt") for name in facts.files}
-    return Manifest(
+    draft = Manifest(
         format=1,
-        name=request.name or _default_name(request),
-        version=min(digests.values())[:12],
+        name=_name(request),
+        version="draft",
         family=request.family.value,
         variant=request.variant.value if request.variant else None,
         licence=facts.licence,
@@ -196,12 +210,17 @@ def _manifest(request: ImportRequest, stages: Sequence[StageDraft], folder: Path
         stages=tuple(_stage(stage, folder) for stage in stages),
         sources=digests,
     )
+    return draft.model_copy(update={"version": draft.content_digest[:12]})
 
 
-def _default_name(request: ImportRequest) -> str:
+def _name(request: ImportRequest) -> str:
+    if request.name:
+        return request.name
     if request.family is Family.THA4_STUDENT:
         # A student is one character: the folder's name tells it from others.
-        return "".join(c if c.isalnum() else "-" for c in request.output.name.lower()).strip("-")
+        letters = unicodedata.normalize("NFKD", request.output.name.casefold())
+        plain = letters.encode("ascii", "ignore").decode()
+        return "".join(c if c.isalnum() else "-" for c in plain).strip("-")
     still = "still-head" if request.still_head else ""
     parts = [request.family.value, request.variant.value if request.variant else "", still]
     return "-".join(filter(None, parts)).replace("_", "-")
