@@ -155,7 +155,7 @@ async def pace(streams: int) -> Sequence[Sequence[str]]:
     ]
     with tempfile.TemporaryDirectory() as folder:
         address = f"unix:{folder}/s"
-        async with _service(address) as process, connect(address) as peer:
+        async with service(address) as process, connect(address) as peer:
             stub = pb_grpc.LipsyncServiceStub(peer.channel)
             await _speak(stub, hello[: 2 * RATE])
             for count in sorted({1, streams}):
@@ -172,7 +172,7 @@ async def pace(streams: int) -> Sequence[Sequence[str]]:
 
 
 @asynccontextmanager
-async def _service(address: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def service(address: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """The lip sync service, ready."""
     settings = {
         "ADDRESS": address,

@@ -19,14 +19,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-SERVICES: Mapping[str, int] = {
-    "imagegen": 50051,
-    "pose": 50052,
-    "lipsync": 50053,
-    "compositor": 50054,
-    "gateway": 50050,
-}
-"""Names of the services with their ports; the gateway comes last, as it needs the others."""
+from kuchipaku.places import FIRST_PORT, SERVICES, loopback_addresses, taken
 
 _STARTUP_LIMIT_S = 120.0
 _DRAIN_S = 30.0
@@ -63,6 +56,16 @@ class ServiceFailedError(Exception):
         self.log = log
 
 
+class AddressesTakenError(ServiceFailedError):
+    """Somebody listens already where services are to listen."""
+
+    def __init__(self, addresses: Mapping[str, str]) -> None:
+        """Remember the services and their addresses."""
+        places = ", ".join(f"{address} ({name})" for name, address in addresses.items())
+        super().__init__(f"Taken already: {places}.", next(iter(addresses)), "")
+        self.addresses = addresses
+
+
 class ServiceDiedError(ServiceFailedError):
     """A service ended by itself."""
 
@@ -88,9 +91,11 @@ class Plan:
     """Further environment of the services: settings ``KUCHIPAKU_<SERVICE>_...``."""
 
     @classmethod
-    def on_loopback(cls, data: Path, services: Iterable[str] = SERVICES) -> Plan:
-        """The usual ports on 127.0.0.1."""
-        return cls({name: f"127.0.0.1:{SERVICES[name]}" for name in services}, data)
+    def on_loopback(
+        cls, data: Path, services: Iterable[str] = SERVICES, *, first_port: int = FIRST_PORT
+    ) -> Plan:
+        """Ports on 127.0.0.1 from the gateway's on."""
+        return cls(loopback_addresses(services, first_port), data)
 
     @classmethod
     def on_sockets(
@@ -290,11 +295,15 @@ async def running_services(
     """Run the services while the block lasts.
 
     `on_line` hears every log line, `on_ready` the name of a service and the seconds that it took
-    to get ready. Raises `ServiceFailedError` for settings that they cannot share; during the start
+    to get ready. Raises `ServiceFailedError` for settings that they cannot share, and
+    `AddressesTakenError` before anything is started; during the start
     `ServiceDiedError` if one ends, `ServiceNotReadyError` if one takes longer than
     `startup_limit_s`; inside the block `Supervisor.watch` tells.
     """
     _refuse_tls(plan)
+    # Another instance there would pass for ours: whoever asks for health cannot tell them apart.
+    if others := taken(plan.addresses):
+        raise AddressesTakenError(others)
     if "gateway" in plan.addresses:
         plan.data.mkdir(parents=True, exist_ok=True)
     supervisor = Supervisor(plan, on_line)

@@ -28,6 +28,7 @@ _QUESTIONS = (
     ("lateness of live frames", "pose_frame_lateness_seconds"),
     ("frames given up", 'pose_frames_total{outcome="dropped"}'),
     ("waiting for a renderer", "pose_queue_wait_seconds"),
+    ("live frames late for want of one", 'pose_queue_overdue_seconds{kind="live"}'),
     ("waiting for capacity", "*_admission_wait_seconds"),
     ("batch size; over `max_batch` its fill", "pose_batch_frames"),
     ("cache hits by stage", "pose_stage_uses_total"),

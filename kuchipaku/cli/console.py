@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -19,8 +21,9 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 
-from kuchipaku.supervisor import ServiceFailedError
+from kuchipaku.supervisor import AddressesTakenError, ServiceFailedError
 from kuchipaku_contract.errors import CancelledByClientError, KuchipakuError, UnavailableError
 
 Result = TypeVar("Result")
@@ -28,6 +31,23 @@ Result = TypeVar("Result")
 # Results go to standard output and everything for people to standard error, so that output can
 # be piped.
 people = Console(stderr=True, highlight=False)
+
+
+def show_table(table: Table) -> None:
+    """A table as a result, on standard output: framed for people, plain lines for programs."""
+    results = Console(highlight=False, emoji=False)
+    if not results.is_terminal:
+        # Nothing of it is to be cut off or wrapped.
+        results = Console(highlight=False, emoji=False, width=_UNBOUNDED)
+        table.box = None
+        table.show_edge = False
+        table.pad_edge = False
+    results.print(table)
+
+
+def show_json(value: object) -> None:
+    """A result for programs, on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def progress_bars() -> Progress:
@@ -40,6 +60,12 @@ def progress_bars() -> Progress:
         TimeElapsedColumn(),
         console=people,
     )
+
+
+_ELSEWHERE = (
+    "Is another `kuchipaku up` running? Use it or stop it, or listen elsewhere: --port-base PORT."
+)
+_UNBOUNDED = 10_000
 
 
 class _StoppedError(Exception):
@@ -63,8 +89,12 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     except KuchipakuError as error:
         _fail(error)
     except ServiceFailedError as error:
-        people.print(f"[bold red]{escape(str(error))}[/] Its last lines:")
-        people.print(error.log, markup=False)
+        people.print(f"[bold red]{escape(str(error))}[/]", soft_wrap=True)
+        if isinstance(error, AddressesTakenError):
+            people.print(_ELSEWHERE, soft_wrap=True)
+        if error.log:
+            people.print("Its last lines:")
+            people.print(error.log, markup=False)
         sys.exit(1)
     except OSError as error:
         if error.filename is None:
@@ -72,6 +102,7 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
         # Of two files the second is where something was to go.
         file = str(error.filename2 or error.filename)
         people.print(f"[bold red]{escape(file)}[/]: {escape(str(error.strerror))}")
+        _tell_notes(error)
         sys.exit(1)
 
 
@@ -98,11 +129,19 @@ async def _stoppable(main: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _fail(error: KuchipakuError) -> NoReturn:
-    where = f" ({error.field})" if error.field else ""
-    people.print(f"[bold red]{error.code.value}[/] {escape(error.reason + where)}")
+    # What gRPC itself reports has no other reason than its code.
+    parts = [] if error.reason == error.code.value else [error.reason]
+    parts += [f"({error.field})"] if error.field else []
+    people.print(f"[bold red]{error.code.value}[/] {escape(' '.join(parts))}".rstrip())
     people.print(error.message, markup=False)
     if isinstance(error, UnavailableError):
         people.print("Is it running? Start all services with: [bold]kuchipaku up[/]")
     elif error.retry_after_s is not None:
         people.print(f"Try again in {error.retry_after_s:.0f} s.")
+    _tell_notes(error)
     sys.exit(130 if isinstance(error, CancelledByClientError) else 1)
+
+
+def _tell_notes(error: BaseException) -> None:
+    for note in getattr(error, "__notes__", ()):
+        people.print(note, markup=False)

@@ -22,7 +22,8 @@ from kuchipaku.loadtest.report import write_report
 from kuchipaku.loadtest.run import Result, run_load
 from kuchipaku.loadtest.search import VERIFICATIONS, search
 from kuchipaku.loadtest.speech import Speech, speech_for
-from kuchipaku.supervisor import SERVICES, Plan, running_services
+from kuchipaku.places import SERVICES
+from kuchipaku.supervisor import Plan, running_services
 
 from .connection import Access, access_options
 from .console import people, run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import click
 from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync
 from kuchipaku.type.v1 import animation_pb2, frame_pb2
+from kuchipaku_animation.expressions import EXPRESSIONS
 from kuchipaku_contract.limits import LIMITS, MIB
 
 CONTAINERS = {
@@ -50,6 +52,13 @@ language_option = click.option(
     "--language", default="", help="Language of the text: en, ja or de. Guessed if not given."
 )
 
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Write the result as JSON, for programs."
+)
+
+# Files that are easily mistaken for the right one: pictures, documents, archives.
+_OTHER_KINDS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"%PDF", b"PK\x03\x04", b"\x1f\x8b")
+_HEAD_BYTES = 4096
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -78,16 +87,23 @@ class Target:
 
 
 def target_from(text: str) -> Target:
-    """A film by its ending, or a folder: one that exists, ends with a slash or has no ending.
+    """A film by its ending, or a folder: one that exists, or ends with a slash.
 
-    Raises `click.BadParameter` for an unknown ending, and where a file is in the folder's place.
+    Raises `click.BadParameter` for no or an unknown ending, and where a file is in the folder's
+    place.
     """
     path = Path(text)
-    if text.endswith(("/", os.sep)) or path.is_dir() or not path.suffix:
+    if text.endswith(("/", os.sep)) or path.is_dir():
         if path.is_file():
             raise click.BadParameter(f"{path} is a file", param_hint="--output")
         return Target(path, None)
     suffix = path.suffix.lower()
+    if not suffix:
+        raise click.BadParameter(
+            f"{text} has no ending: a film is {', '.join(text + one for one in CONTAINERS)}, "
+            f"a folder of PNG frames {text}/",
+            param_hint="--output",
+        )
     if suffix not in CONTAINERS:
         raise click.BadParameter(
             f"unknown kind of file {suffix}; known are {', '.join(CONTAINERS)} and FOLDER/",
@@ -112,6 +128,37 @@ def audio_from(path: Path, option: str) -> bytes:
     return _bytes_of(path, LIMITS.max_audio_bytes, option)
 
 
+def expression_from(text: str, option: str) -> str:
+    """The name of an expression, or nothing. Raises `click.BadParameter` for one there is not."""
+    if text and text not in EXPRESSIONS:
+        raise click.BadParameter(
+            f"{text} is no expression; they are {', '.join(EXPRESSIONS)}", param_hint=option
+        )
+    return text
+
+
+def speech_from(path: Path, option: str) -> bytes:
+    """Like `audio_from`; also raises `click.BadParameter` for what is certainly no audio.
+
+    So that a slip is told of before anything is made. The services know what they can decode.
+    """
+    data = audio_from(path, option)
+    if not data:
+        raise click.BadParameter(f"{path} is empty", param_hint=option)
+    if data.startswith(_OTHER_KINDS) or _is_text(data[:_HEAD_BYTES]):
+        raise click.BadParameter(f"{path} is no audio file", param_hint=option)
+    return data
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        # The last letter may be cut in two.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return "\0" not in text
+
+
 def _bytes_of(path: Path, limit: int, option: str) -> bytes:
     if path.stat().st_size > limit:
         raise click.BadParameter(
@@ -123,11 +170,16 @@ def _bytes_of(path: Path, limit: int, option: str) -> bytes:
 def background_from(text: str | None, target: Target) -> compositor.Background | None:
     """A colour, "transparent", or the path of a picture.
 
-    Raises `click.BadParameter` for anything else, and for frames, which are always transparent.
+    Raises `click.BadParameter` for anything else, for transparency that the film cannot have, and
+    for frames, which are always transparent.
     """
     if text is None:
         return None
     if text == "transparent":
+        if target.container == compositor.VIDEO_CONTAINER_MP4:
+            raise click.BadParameter(
+                "MP4 has no transparency; .webm, .webp and .gif have", param_hint="--background"
+            )
         return compositor.Background(transparent=True)
     if target.container is None:
         raise click.BadParameter("frames in a folder have no background", param_hint="--background")

@@ -10,9 +10,11 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from kuchipaku.supervisor import SERVICES, Plan, check_health, running_services
+from kuchipaku.client import DEFAULT_ADDRESS
+from kuchipaku.places import FIRST_PORT, LAST_FIRST_PORT, SERVICES
+from kuchipaku.supervisor import Plan, check_health, running_services
 
-from .console import people, run
+from .console import people, run, show_table
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue")
 
@@ -22,10 +24,12 @@ def default_data() -> Path:
     return Path.home() / ".local" / "share" / "kuchipaku"
 
 
-def plan_for(sockets: Path | None, data: Path) -> Plan:
-    """Loopback ports, or unix sockets in a folder."""
+def plan_for(sockets: Path | None, data: Path, port_base: int | None = None) -> Plan:
+    """Loopback ports, or unix sockets in a folder. Raises `click.UsageError` for both."""
     if sockets is None:
-        return Plan.on_loopback(data)
+        return Plan.on_loopback(data, first_port=port_base or FIRST_PORT)
+    if port_base is not None:
+        raise click.UsageError("Give --sockets or --port-base, not both.")
     sockets.mkdir(parents=True, exist_ok=True)
     return Plan.on_sockets(sockets.resolve(), data)
 
@@ -35,10 +39,16 @@ sockets_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Listen on unix sockets in this folder instead of the ports on 127.0.0.1.",
 )
+port_base_option = click.option(
+    "--port-base",
+    type=click.IntRange(1, LAST_FIRST_PORT),
+    help=f"Port of the gateway; the others take the four that follow.  [default: {FIRST_PORT}]",
+)
 
 
 @click.command()
 @sockets_option
+@port_base_option
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -47,13 +57,13 @@ sockets_option = click.option(
     help="Folder of the character store.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the services' logs.")
-def up(sockets: Path | None, data: Path, quiet: bool) -> None:
-    """Serve all five services until Ctrl-C.
+def up(sockets: Path | None, port_base: int | None, data: Path, quiet: bool) -> None:
+    """Serve all five services until Ctrl-C, or SIGTERM.
 
     A service that ends by itself ends the command, with its log; nothing is restarted in
     silence. Settings of the services are environment variables KUCHIPAKU_<SERVICE>_....
     """
-    run(_up(plan_for(sockets, data), quiet=quiet))
+    run(_up(plan_for(sockets, data, port_base), quiet=quiet))
 
 
 async def _up(plan: Plan, *, quiet: bool) -> None:
@@ -69,6 +79,9 @@ async def _up(plan: Plan, *, quiet: bool) -> None:
 
     async with running_services(plan, on_line=show, on_ready=ready) as supervisor:
         people.print("All services are ready. Ctrl-C stops them.")
+        gateway = plan.addresses["gateway"]
+        if gateway != DEFAULT_ADDRESS:
+            people.print(f"For other commands: export KUCHIPAKU_GATEWAY={escape(gateway)}")
         try:
             await supervisor.watch()
         except asyncio.CancelledError:
@@ -78,14 +91,15 @@ async def _up(plan: Plan, *, quiet: bool) -> None:
 
 @click.command()
 @sockets_option
-def status(sockets: Path | None) -> None:
+@port_base_option
+def status(sockets: Path | None, port_base: int | None) -> None:
     """Show which services are healthy. The exit status is 1 unless all are."""
-    states = run(_states(plan_for(sockets, Path())))
+    states = run(_states(plan_for(sockets, Path(), port_base)))
     table = Table("service", "address", "health")
     for service, (address, state) in states.items():
         colour = "green" if state == "SERVING" else "red"
         table.add_row(service, escape(address), f"[{colour}]{state}[/]")
-    people.print(table)
+    show_table(table)
     sys.exit(0 if all(state == "SERVING" for _, state in states.values()) else 1)
 
 

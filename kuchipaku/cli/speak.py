@@ -14,10 +14,11 @@ from kuchipaku.client import Client, chunks
 from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.type.v1 import animation_pb2, audio_pb2, frame_pb2
+from kuchipaku_animation.expressions import EXPRESSIONS
 from kuchipaku_contract.errors import InvalidArgumentError
 
 from .connection import Gateway, gateway_options
-from .console import people, progress_bars, run
+from .console import people, progress_bars, run, show_json
 from .options import (
     ANIMATIONS,
     FRAMINGS,
@@ -25,21 +26,31 @@ from .options import (
     RECOGNIZERS,
     Framing,
     Target,
-    audio_from,
     background_from,
+    expression_from,
+    json_option,
     language_option,
+    speech_from,
     target_from,
     text_from,
 )
 from .standalone import client_of, standalone_option
-from .who import Who, find_or_create, tell_of_character, who_options
+from .who import (
+    Who,
+    character_id,
+    find_or_create,
+    kept_in_mind,
+    tell_of_character,
+    who_options,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class What:
     """What is said, and how it is to look."""
 
-    audio: Path
+    audio: bytes
+    """A file's."""
     text: str
     recognizer: int
     animation: animation_pb2.AnimationOptions
@@ -81,7 +92,7 @@ class Outcome:
     "--recognizer", type=click.Choice(list(RECOGNIZERS)), default="auto", show_default=True
 )
 @click.option("--fps", type=click.FloatRange(1, 60), default=25.0, show_default=True)
-@click.option("--expression", default="", help="happy, angry, sad, surprised, ...")
+@click.option("--expression", default="", metavar="NAME", help=f"One of {', '.join(EXPRESSIONS)}.")
 @click.option("--motion", type=click.Choice(list(MOTIONS)), default="full", show_default=True)
 @click.option(
     "--animation", type=click.Choice(list(ANIMATIONS)), default="coarticulated", show_default=True
@@ -93,8 +104,9 @@ class Outcome:
     "-o",
     "--output",
     required=True,
-    help="File .mp4, .webm, .gif or .webp, or FOLDER/ for PNG frames.",
+    help="File .mp4, .webm, .gif or .webp; FOLDER/, with the slash, for PNG frames.",
 )
+@json_option
 @standalone_option
 @gateway_options
 def speak(
@@ -112,6 +124,7 @@ def speak(
     background: str | None,
     pose_model: str,
     output: str,
+    as_json: bool,
     standalone: bool,
     gateway: Gateway,
 ) -> None:
@@ -121,10 +134,10 @@ def speak(
         frames_per_second=fps,
         mouth_animation=ANIMATIONS[animation],
         motion=MOTIONS[motion],
-        expression=expression,
+        expression=expression_from(expression, "--expression"),
     )
     what = What(
-        audio=audio,
+        audio=speech_from(audio, "--audio"),
         text=text_from(text_file, text_string),
         language=language,
         recognizer=RECOGNIZERS[recognizer],
@@ -134,7 +147,7 @@ def speak(
         pose_model=pose_model,
     )
     outcome = run(_speak(who, what, target, gateway, standalone=standalone))
-    report(outcome)
+    report(outcome, as_json=as_json)
 
 
 async def _speak(
@@ -151,7 +164,8 @@ async def make_speak(
     """Find or make the character, render, and write `target`."""
     found = await find_or_create(client, who, progress)
     write = _write_frames if target.container is None else _write_video
-    outcome = await write(client, found.name, what, target, progress)
+    with kept_in_mind(who, found):
+        outcome = await write(client, found.name, what, target, progress)
     warnings = (*found.findings, *outcome.warnings)
     return replace(outcome, ignored_phrases=found.ignored_phrases, warnings=warnings)
 
@@ -180,7 +194,7 @@ async def _write_video(
     partial = output.with_name(f".{output.name}.partial")
     try:
         with partial.open("wb") as film:
-            async for answer in client.render_video(config, audio_from(what.audio, "--audio")):
+            async for answer in client.render_video(config, what.audio):
                 kind = answer.WhichOneof("payload")
                 if kind == "chunk":
                     film.write(answer.chunk.data)
@@ -251,11 +265,11 @@ async def _speak_requests(name: str, what: What) -> AsyncIterator[pb.SpeakReques
     yield pb.SpeakRequest(config=config)
     utterance = pb.SpeakUtterance(text=what.text, language=what.language)
     yield pb.SpeakRequest(utterance=utterance)
-    for part in chunks(audio_from(what.audio, "--audio")):
+    for part in chunks(what.audio):
         yield pb.SpeakRequest(audio=audio_pb2.AudioChunk(data=part))
 
 
-def report(outcome: Outcome) -> None:
+def report(outcome: Outcome, *, as_json: bool = False) -> None:
     """Say where the result is, and what was noticed on the way."""
     for warning in outcome.warnings:
         people.print(f"[yellow]note:[/] {escape(warning)}")
@@ -263,4 +277,15 @@ def report(outcome: Outcome) -> None:
         times = ", ".join(f"{stage} {s:.1f} s" for stage, s in outcome.stage_seconds.items())
         people.print(f"{outcome.frame_count} frames; {times} (stages overlap)")
     tell_of_character(outcome.character, outcome.ignored_phrases)
-    click.echo(str(outcome.output))
+    if as_json:
+        show_json(
+            {
+                "output": str(outcome.output),
+                "character": character_id(outcome.character),
+                "frame_count": outcome.frame_count,
+                "warnings": outcome.warnings,
+                "ignored_phrases": outcome.ignored_phrases,
+            }
+        )
+    else:
+        click.echo(str(outcome.output))

@@ -21,10 +21,18 @@ from kuchipaku.type.v1 import cue_pb2
 from kuchipaku_contract.errors import InternalError
 
 from .connection import Gateway, gateway_options
-from .console import people, progress_bars, run
-from .options import FRAMINGS
+from .console import people, progress_bars, run, show_json
+from .options import FRAMINGS, expression_from, json_option
 from .standalone import client_of, standalone_option
-from .who import Found, Who, find_or_create, tell_of_character, who_options
+from .who import (
+    Found,
+    Who,
+    character_id,
+    find_or_create,
+    kept_in_mind,
+    tell_of_character,
+    who_options,
+)
 
 _DESCRIPTION = "sprites.json"
 _APP = "kuchipaku"
@@ -46,7 +54,8 @@ class Baked:
 
 
 def _listed(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(expression_from(name, "--expressions") for name in names)
 
 
 def _shapes(
@@ -84,6 +93,7 @@ def _shapes(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for sheet-0.png, ... and sprites.json (Aseprite's form).",
 )
+@json_option
 @standalone_option
 @gateway_options
 def sprites(
@@ -99,6 +109,7 @@ def sprites(
     trim: bool,
     pose_model: str,
     output: Path,
+    as_json: bool,
     standalone: bool,
     gateway: Gateway,
 ) -> None:
@@ -121,7 +132,17 @@ def sprites(
         people.print(f"[yellow]note:[/] {escape(finding)}")
     people.print(f"{baked.sprites} sprites on {baked.sheets} sheets")
     tell_of_character(baked.found.name, baked.found.ignored_phrases)
-    click.echo(str(output / _DESCRIPTION))
+    if as_json:
+        show_json(
+            {
+                "output": str(output / _DESCRIPTION),
+                "character": character_id(baked.found.name),
+                "sheet_count": baked.sheets,
+                "sprite_count": baked.sprites,
+            }
+        )
+    else:
+        click.echo(str(output / _DESCRIPTION))
 
 
 async def _bake(
@@ -131,7 +152,8 @@ async def _bake(
         async with client_of(gateway, progress, standalone=standalone) as client:
             found = await find_or_create(client, who, progress)
             request.character = found.name
-            summary = await _receive(client, request, sheets, progress)
+            with kept_in_mind(who, found):
+                summary = await _receive(client, request, sheets, progress)
         sheets.publish()
     return Baked(found, summary.sheet_count, summary.sprite_count)
 

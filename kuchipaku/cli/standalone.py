@@ -11,7 +11,8 @@ import click
 from rich.progress import Progress
 
 from kuchipaku.client import Client
-from kuchipaku.supervisor import SERVICES, Plan, Supervisor, running_services
+from kuchipaku.places import SERVICES
+from kuchipaku.supervisor import Plan, Supervisor, running_services
 
 from .connection import Access, Gateway
 from .services import default_data

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,12 +18,14 @@ from kuchipaku import __version__
 from kuchipaku.client import Client
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.imagegen.v1 import imagegen_service_pb2 as imagegen
+from kuchipaku_contract.errors import KuchipakuError
 
 from .console import people
 from .options import SEED, picture_from
 
 #: Raised when the illustrator draws prompts differently: characters made before are others.
 _DRAWINGS = 2
+_COLLECTION = "characters/"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -95,7 +98,7 @@ def who_options(command: _Command) -> _Command:
 async def find_or_create(client: Client, who: Who, progress: Progress) -> Found:
     """The character, made if need be."""
     if who.character is not None:
-        return Found("characters/" + who.character.removeprefix("characters/"))
+        return Found(_COLLECTION + character_id(who.character))
     request = pb.CreateCharacterRequest()
     if who.image is not None:
         request.image.image = who.image
@@ -124,8 +127,30 @@ async def find_or_create(client: Client, who: Who, progress: Progress) -> Found:
     return Found(result.character.name, tuple(result.ignored_phrases), findings)
 
 
+@contextmanager
+def kept_in_mind(who: Who, found: Found) -> Iterator[None]:
+    """Have a failure tell of the character, where the command has made it: nothing else would.
+
+    It stays. What it took to make may be more than what is left to do, and the next try may want
+    this one.
+    """
+    try:
+        yield
+    except (KuchipakuError, OSError) as error:
+        if who.character is None:
+            error.add_note(
+                f"The character is there: go on with --character {character_id(found.name)}"
+            )
+        raise
+
+
+def character_id(name: str) -> str:
+    """The id of ``characters/{id}``; an id stays as it is."""
+    return name.removeprefix(_COLLECTION)
+
+
 def tell_of_character(name: str, ignored_phrases: tuple[str, ...]) -> None:
     """Say which character it was, and what of its prompt was not understood."""
     for phrase in ignored_phrases:
         people.print(f"[yellow]not understood:[/] {escape(phrase)}")
-    people.print(f"character: {escape(name.removeprefix('characters/'))}")
+    people.print(f"character: {escape(character_id(name))}")

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import fsspec
 import pytest
 from click.testing import CliRunner
 
+from kuchipaku.cli import demo
 from kuchipaku.cli.main import main
 from kuchipaku.cli.options import target_from
 from kuchipaku.cli.speak import Outcome, report
@@ -67,6 +69,12 @@ def test_speak_wants_exactly_one_character(arguments: list[str], nobody: str) ->
         ("--background", "#12345"),
         ("--background", "nothing-there.png"),
         ("--seed", str(2**63)),
+        ("-o", "film"),
+        ("--expression", "hapy"),
+        ("--background", "transparent"),  # MP4 has none
+        ("--audio", str(ROOT / "README.md")),
+        ("--audio", str(ROOT / "docs/images/hello.png")),
+        ("--audio", "/dev/null"),
     ],
 )
 def test_what_cannot_be_is_refused_before_a_character_is_made(
@@ -92,10 +100,17 @@ def test_a_picture_too_large_to_be_sent(nobody: str, tmp_path: Path, option: str
 
 @pytest.mark.parametrize(
     ("text", "is_film"),
-    [("film.mp4", True), ("FILM.WebP", True), ("frames", False), ("frames.v2/", False)],
+    [("film.mp4", True), ("FILM.WebP", True), ("frames/", False), ("frames.v2/", False)],
 )
 def test_a_film_or_a_folder(text: str, is_film: bool) -> None:
     assert (target_from(text).container is not None) == is_film
+
+
+def test_a_name_without_an_ending_might_be_either() -> None:
+    with pytest.raises(click.BadParameter) as caught:
+        target_from("film")
+    assert "film.mp4" in caught.value.message
+    assert "film/" in caught.value.message
 
 
 def test_a_folder_that_exists_is_a_folder(tmp_path: Path) -> None:
@@ -116,8 +131,21 @@ def test_a_gateway_that_is_away_is_told_with_the_way_out(nobody: str, tmp_path: 
     command = ["speak", "--prompt", "girl", "--audio", HELLO, "-o", str(out), "--gateway", nobody]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 1
-    assert "UNAVAILABLE" in result.output
+    assert result.output.count("UNAVAILABLE") == 1
     assert "kuchipaku up" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_demo_without_its_recording_asks_for_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "__file__", str(tmp_path / "a/b/demo.py"))
+    result = CliRunner().invoke(main, ["demo"])
+    assert result.exit_code == 2
+    assert "--audio YOUR.wav" in result.output
+    result = CliRunner().invoke(main, ["demo", "--text-string", "Hello!"])
+    assert result.exit_code == 2
     assert not list(tmp_path.iterdir())
 
 

@@ -81,6 +81,18 @@ def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "KUCHIPAKU_POSE_MAX_STREAMS" in result.stderr
 
 
+@pytest.mark.parametrize("command", [["pose", "params"], ["models", "list"]])
+@pytest.mark.parametrize(("name", "value"), [("WORKERS", "abc"), ("DEFAULT_QUANTUM", "1e-50")])
+def test_wrong_settings_are_told_by_their_variable(
+    monkeypatch: pytest.MonkeyPatch, command: list[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"KUCHIPAKU_POSE_{name}", value)
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert "SETTINGS_INVALID" in result.stderr
+    assert f"KUCHIPAKU_POSE_{name}: " in result.stderr
+
+
 def test_a_picture_for_each_pose(
     tmp_path: Path, model: Path, image: Path, picture: np.ndarray
 ) -> None:

@@ -162,6 +162,18 @@ async def test_bad_input_is_named_and_the_service_stays_up(tmp_path):
             [pb.PackSpritesRequest(config=pb.PackSpritesConfig(padding_px=-1))],
             "PADDING_UNSUPPORTED",
         ),
+        (
+            [
+                pb.PackSpritesRequest(
+                    config=pb.PackSpritesConfig(
+                        frame_format=frame_pb2.FrameFormat(width_px=257, height_px=100),
+                        max_side_px=300,
+                        power_of_two=True,
+                    )
+                )
+            ],
+            "SPRITE_TOO_LARGE",
+        ),
     ],
 )
 async def test_bad_sprite_requests_are_named(tmp_path, requests, reason):

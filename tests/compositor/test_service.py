@@ -134,6 +134,26 @@ async def test_containers_with_alpha(tmp_path, container, media_type):
     assert shown[3][40, 48, 3] > 245
 
 
+@pytest.mark.parametrize(
+    ("container", "size"),
+    [
+        (pb.VIDEO_CONTAINER_UNSPECIFIED, (98, 80)),
+        (pb.VIDEO_CONTAINER_WEBM, (98, 80)),
+        (pb.VIDEO_CONTAINER_WEBP, (97, 80)),
+    ],
+)
+async def test_the_size_of_the_file_is_told(tmp_path, container, size):
+    frames = frame_pb2.FrameFormat(width_px=97, height_px=80)
+    async with compositor(tmp_path) as stub:
+        call = stub.ComposeVideo(iter([config(container=container, frame_format=frames)]))
+        answer = await call.read()
+        call.cancel()
+    assert isinstance(answer, pb.ComposeVideoResponse)
+    started = answer.started
+    assert (started.width_px, started.height_px) == size
+    assert started.config.frame_format.width_px == 97
+
+
 async def test_a_background_picture(tmp_path):
     green = np.zeros((64, 64, 4), np.uint8)
     green[..., 1::2] = 255

@@ -16,7 +16,7 @@ from PIL import Image
 from kuchipaku.client import Client
 from kuchipaku.gateway.v1 import gateway_service_pb2 as gateway
 from kuchipaku.type.v1 import animation_pb2, audio_pb2, cue_pb2, frame_pb2, session_pb2
-from kuchipaku_contract.errors import ResourceExhaustedError
+from kuchipaku_contract.errors import FailedPreconditionError, ResourceExhaustedError
 
 from .sounds import tone, wav
 
@@ -338,6 +338,50 @@ async def test_no_more_frames_than_credit(client: Client, config: gateway.SpeakC
     await talk.rest()
     assert len(_offsets(talk.answers, "one")) == 5
     assert len(_offsets(talk.answers, "two")) == 3
+
+
+@pytest.mark.parametrize("initial", [0, 3, 5, 6])
+async def test_half_close_with_too_little_credit_ends_the_session(
+    client: Client, config: gateway.SpeakConfig, initial: int
+) -> None:
+    config.initial_credit = initial
+    talk = _Conversation(client)
+    talk.say(gateway.SpeakRequest(config=config))
+    talk.say(_utterance("one"), _cue(0, 0.5, cue_pb2.MOUTH_SHAPE_D), _end(0.5))
+    talk.say(_utterance("two"), _cue(0, 0.3, cue_pb2.MOUTH_SHAPE_D), _end(0.3), None)
+    with pytest.raises(FailedPreconditionError) as caught:
+        await talk.rest()
+    assert (caught.value.reason, caught.value.field) == ("CREDIT_EXHAUSTED", "credit")
+    sent = [len(_offsets(talk.answers, name)) for name in ("one", "two")]
+    assert sent == [min(initial, 5), max(0, initial - 5)]
+    assert list(_summaries(talk.answers)) == (["one"] if initial >= 5 else [])
+
+
+async def test_credit_that_just_suffices_does_so_without_more_to_come(
+    client: Client, config: gateway.SpeakConfig
+) -> None:
+    config.initial_credit = 8
+    talk = _Conversation(client)
+    talk.say(gateway.SpeakRequest(config=config))
+    talk.say(_utterance("one"), _cue(0, 0.5, cue_pb2.MOUTH_SHAPE_D), _end(0.5))
+    talk.say(_utterance("two"), _cue(0, 0.3, cue_pb2.MOUTH_SHAPE_D), _end(0.3), None)
+    await talk.rest()
+    assert list(_summaries(talk.answers)) == ["one", "two"]
+
+
+async def test_half_close_while_credit_is_waited_for_ends_the_session(
+    client: Client, config: gateway.SpeakConfig
+) -> None:
+    config.initial_credit = 2
+    talk = _Conversation(client)
+    talk.say(gateway.SpeakRequest(config=config))
+    talk.say(_utterance("one"), _cue(0, 0.5, cue_pb2.MOUTH_SHAPE_D), _end(0.5))
+    await talk.until(lambda _: len(_offsets(talk.answers, "one")) == 2)
+    talk.say(None)
+    with pytest.raises(FailedPreconditionError) as caught:
+        await talk.rest()
+    assert caught.value.reason == "CREDIT_EXHAUSTED"
+    assert len(_offsets(talk.answers, "one")) == 2
 
 
 async def test_mouth_shapes_look_different(client: Client, config: gateway.SpeakConfig) -> None:

@@ -85,7 +85,7 @@ async def test_every_mouth_in_every_expression(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--expressions", "hungry"], "EXPRESSION_UNKNOWN"),
+        (["--expressions", "hungry"], "hungry is no expression"),
         (["--shapes", "AQ"], "Q is no mouth shape"),
         (["--max-side", "256", "--size", "1024"], "SPRITE_TOO_LARGE"),
     ],

@@ -17,7 +17,7 @@ from kuchipaku.lipsync.v1 import lipsync_service_pb2_grpc as lipsync_grpc
 from kuchipaku.pose.v1 import pose_service_pb2 as pose
 from kuchipaku.pose.v1 import pose_service_pb2_grpc as pose_grpc
 from kuchipaku.type.v1 import cue_pb2, frame_pb2, session_pb2
-from kuchipaku_contract.errors import InvalidArgumentError
+from kuchipaku_contract.errors import InvalidArgumentError, KuchipakuError, NotFoundError
 from kuchipaku_gateway.characters import Character
 from kuchipaku_gateway.service import build
 from kuchipaku_gateway.settings import GatewaySettings
@@ -48,12 +48,25 @@ class Animator(pose_grpc.PoseServiceServicer):
         """Stills are to be drawn."""
         self.refused_canvas: InvalidArgumentError | None = None
         """What is wrong with all canvases of stills."""
+        self.refused_animation: KuchipakuError | None = None
+        """What is wrong with all configs of animations."""
+        self.models = {"hers", "other"}
+
+    async def GetPoseModel(  # noqa: N802 - the protocol's name
+        self, request: pose.GetPoseModelRequest, context: Any
+    ) -> pose.GetPoseModelResponse:
+        """One of the models, with nothing but its name."""
+        if request.name not in self.models:
+            raise NotFoundError("There is none.", reason="MODEL_UNKNOWN", field="name")
+        return pose.GetPoseModelResponse(model=pose.PoseModel(name=request.name))
 
     async def Animate(  # noqa: N802 - the protocol's name
         self, requests: AsyncIterator[pose.AnimateRequest], context: Any
     ) -> AsyncIterator[pose.AnimateResponse]:
         """One utterance, or only the config."""
         config = (await anext(requests)).config
+        if self.refused_animation is not None:
+            raise self.refused_animation
         yield pose.AnimateResponse(started=pose.AnimateStarted(config=config))
         drawn = 0
         heard: list[str] = []
@@ -172,7 +185,7 @@ class Editor(compositor_grpc.CompositorServiceServicer):
         self.configs.append(config)
         if self.refused is not None:
             raise self.refused
-        started = compositor.ComposeVideoStarted(config=config)
+        started = compositor.ComposeVideoStarted(config=config, width_px=256, height_px=256)
         yield compositor.ComposeVideoResponse(started=started)
         async for _ in requests:
             pass

@@ -14,6 +14,7 @@ from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor_pb
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
 from kuchipaku.type.v1 import cue_pb2, frame_pb2
+from kuchipaku_animation import EXPRESSIONS
 from kuchipaku_contract.errors import (
     InternalError,
     InvalidArgumentError,
@@ -140,7 +141,7 @@ async def test_what_is_wrong_is_named_before_anything_is_drawn(
         ("compositor", "config.max_side_px", "packing.max_side_px"),
         ("compositor", "config.frame_format.width_px", "width_px"),
         ("pose", "config.frame_format.crop.left_px", "crop.left_px"),
-        ("pose", "config.model", "pose_model"),
+        ("pose", "config.model", "character"),
         ("pose", "config.mouth_overrides[D].weights", "character"),
         ("pose", "config.canvas_sha256", "character"),
     ],
@@ -151,6 +152,11 @@ async def test_what_the_services_refuse_is_named_as_the_caller_knows_it(
     error = InvalidArgumentError("No.", reason="WRONG", field=theirs)
     (company.pose if peer == "pose" else company.compositor).refused = error
     assert await refusal(client) == ("WRONG", ours)
+
+
+async def test_a_model_that_the_request_names_is_its_own(client: Client, company: Company) -> None:
+    company.pose.refused = InvalidArgumentError("No.", reason="WRONG", field="config.model")
+    assert await refusal(client, pose_model="other") == ("WRONG", "pose_model")
 
 
 async def test_drawing_that_stops_early_is_no_success(client: Client, company: Company) -> None:
@@ -189,6 +195,22 @@ async def test_sprites_that_are_too_many_follow_from_the_expressions(
         "Too many.", reason="SPRITES_TOO_LARGE", field="sprites"
     )
     assert await refusal(client) == ("SPRITES_TOO_LARGE", "expressions")
+
+
+async def test_sprites_that_are_sure_to_be_too_large_are_not_drawn(
+    client: Client, company: Company
+) -> None:
+    asked: dict[str, Any] = {"expressions": list(EXPRESSIONS), "width_px": 1024}
+    expected = ("SPRITES_TOO_LARGE", "expressions")
+    assert await refusal(client, include_blink=True, **asked) == expected
+    assert company.compositor.packings == []
+    # What is out of range is for the services to refuse, under its own name.
+    await baked(client, include_blink=True, **asked | {"width_px": -5000, "height_px": -5000})
+    company.compositor.packings.clear()
+    # Of borders that are cut off nobody knows yet, and pictures that are alike count once.
+    trimmed = compositor_pb.PackSpritesConfig(trim=True)
+    await baked(client, include_blink=True, packing=trimmed, **asked)
+    await baked(client, **asked)
 
 
 async def test_a_caller_that_goes_leaves_its_place_to_others(

@@ -22,6 +22,7 @@ from kuchipaku_gateway.service import build
 from kuchipaku_gateway.settings import GatewaySettings
 from kuchipaku_runtime import ServiceSettings, serving
 
+from .company import Company
 from .painters import Painter
 
 
@@ -31,12 +32,22 @@ def painter() -> Painter:
 
 
 @pytest.fixture
-async def client(tmp_path: Path, painter: Painter) -> AsyncIterator[Client]:
+def company() -> Company:
+    return Company()
+
+
+@pytest.fixture
+async def client(tmp_path: Path, painter: Painter, company: Company) -> AsyncIterator[Client]:
     imagegen = ServiceSettings(address=f"unix:{tmp_path}/imagegen.sock")
-    async with serving(imagegen, painter.build) as imagegen_address:
+    pose = ServiceSettings(address=f"unix:{tmp_path}/pose.sock")
+    async with (
+        serving(imagegen, painter.build) as imagegen_address,
+        serving(pose, company.build) as pose_address,
+    ):
         settings = GatewaySettings(
             address=f"unix:{tmp_path}/gateway.sock",
             imagegen_address=imagegen_address,
+            pose_address=pose_address,
             store_url=(tmp_path / "store").as_uri(),
             creations=1,
             queue_limit=0,
@@ -143,6 +154,38 @@ async def test_an_expression_that_there_is_not_is_refused(client: Client) -> Non
     with pytest.raises(InvalidArgumentError) as caught:
         await client.update_character(change, ["defaults.expression"])
     assert caught.value.field == "character.defaults.expression"
+
+
+async def test_a_pose_model_that_there_is_not_is_refused(client: Client, painter: Painter) -> None:
+    order = _order(defaults=pb.CharacterDefaults(pose_model="foo"))
+    with pytest.raises(NotFoundError) as caught:
+        await client.create_character(order)
+    assert (caught.value.reason, caught.value.field) == ("MODEL_UNKNOWN", "defaults.pose_model")
+    assert painter.orders == []
+    order.defaults.pose_model = "hers"
+    made = (await client.create_character(order)).character
+    change = pb.Character(name=made.name, defaults=pb.CharacterDefaults(pose_model="foo"))
+    for path in ("defaults.pose_model", "defaults"):
+        with pytest.raises(NotFoundError) as caught:
+            await client.update_character(change, [path])
+        assert caught.value.field == "character.defaults.pose_model"
+    await client.update_character(change, ["display_name"])
+    assert (await client.get_character(made.name)).defaults.pose_model == "hers"
+    for model in ("other", ""):
+        change.defaults.pose_model = model
+        updated = await client.update_character(change, ["defaults.pose_model"])
+        assert updated.defaults.pose_model == model
+
+
+async def test_a_model_that_was_removed_since_is_no_hindrance(
+    client: Client, company: Company
+) -> None:
+    order = _order(request_id="once", defaults=pb.CharacterDefaults(pose_model="hers"))
+    made = (await client.create_character(order)).character
+    company.pose.models.clear()
+    assert (await client.create_character(order)).character == made
+    made.display_name, made.etag = "Momo", ""
+    assert (await client.update_character(made)).display_name == "Momo"
 
 
 async def test_an_id_that_is_taken_costs_no_picture(client: Client, painter: Painter) -> None:

@@ -14,7 +14,11 @@ from kuchipaku.client import Client
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.type.v1 import animation_pb2, audio_pb2, cue_pb2, frame_pb2, session_pb2
-from kuchipaku_contract.errors import InvalidArgumentError, ResourceExhaustedError
+from kuchipaku_contract.errors import (
+    InvalidArgumentError,
+    NotFoundError,
+    ResourceExhaustedError,
+)
 from kuchipaku_gateway.characters import Character
 from kuchipaku_gateway.service import build
 from kuchipaku_gateway.settings import GatewaySettings
@@ -93,8 +97,10 @@ async def test_frames_that_an_interrupt_keeps_back_cost_no_credit(
     talk.say(interrupt=session_pb2.Interrupt())
     talk.begin("two")
     talk.shapes(2)
+    # Half-close would let pose try one more, to see whether the credit is enough.
+    await talk.until("frames")
     answers = await talk.end()
-    assert _interrupted(answers) == {"one": True, "two": False}
+    assert _interrupted(answers) == {"two": False}
     assert [config.initial_credit for config in company.pose.configs] == [5, 2]
 
 
@@ -189,6 +195,50 @@ async def test_what_lip_sync_refuses_is_refused_at_the_start(
     with pytest.raises(InvalidArgumentError) as caught:
         await Talk(client).until("started")
     assert caught.value.field == "config.content"
+
+
+@pytest.mark.parametrize(
+    ("asked", "theirs", "ours"),
+    [
+        ({"pose_model": "foo"}, "config.model", "config.pose_model"),
+        # The character's own: the caller has named no model.
+        ({}, "config.model", "config.character"),
+        ({}, "config.canvas_sha256", "config.character"),
+        ({}, "config.frame_format.width_px", "config.frame_format.width_px"),
+        ({}, "config.animation.expression", "config.animation.expression"),
+    ],
+)
+async def test_what_pose_refuses_is_named_as_the_caller_knows_it(
+    client: Client, company: Company, asked: dict[str, str], theirs: str, ours: str
+) -> None:
+    company.pose.refused_animation = NotFoundError("No.", reason="WRONG", field=theirs)
+    with pytest.raises(NotFoundError) as caught:
+        await Talk(client, **asked).until("started")
+    assert caught.value.field == ours
+    film = pb.RenderVideoConfig(character=NAME, **asked)  # type: ignore[arg-type]
+    with pytest.raises(NotFoundError) as caught:
+        _ = [answer async for answer in client.render_video(film, b"sound")]
+    assert caught.value.field == ours.replace("frame_format.", "")
+
+
+async def test_what_pose_refuses_of_a_line_is_the_lines(client: Client, company: Company) -> None:
+    talk = Talk(client)
+    await talk.until("started")
+    company.pose.refused_animation = InvalidArgumentError(
+        "No.", reason="WRONG", field="config.animation.expression"
+    )
+    options = animation_pb2.AnimationOptions(expression="bamboozled")
+    talk.say(utterance=pb.SpeakUtterance(animation=options))
+    with pytest.raises(InvalidArgumentError) as caught:
+        await talk.end()
+    assert caught.value.field == "utterance.animation.expression"
+
+
+async def test_a_film_tells_the_size_that_its_file_has(client: Client) -> None:
+    film = pb.RenderVideoConfig(character=NAME, width_px=255)
+    answers = [answer async for answer in client.render_video(film, b"sound")]
+    [started] = [answer.started for answer in answers if answer.HasField("started")]
+    assert (started.config.width_px, started.config.height_px) == (256, 256)
 
 
 async def test_in_a_rush_sessions_open_a_few_at_a_time(

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kuchipaku_runtime import serving
-from tests.runtime.probe import ProbeSettings, build_with
+from tests.runtime.probe import Probe, ProbeSettings, build_with
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, PING, GOAWAY = 4, 6, 7
@@ -65,7 +65,7 @@ async def connection(address: str) -> AsyncIterator[Http2]:
 
 @pytest.mark.parametrize(("interval_s", "kept"), [(0.002, True), (600.0, False)])
 async def test_a_quiet_connection_lives_by_pings_as_often_as_is_allowed(
-    probe: object, interval_s: float, kept: bool
+    probe: Probe, interval_s: float, kept: bool
 ) -> None:
     settings = ProbeSettings(ping_interval_min_s=interval_s)
     async with (

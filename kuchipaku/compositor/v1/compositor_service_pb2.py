@@ -27,7 +27,7 @@ from kuchipaku.type.v1 import audio_pb2 as kuchipaku_dot_type_dot_v1_dot_audio__
 from kuchipaku.type.v1 import frame_pb2 as kuchipaku_dot_type_dot_v1_dot_frame__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0kuchipaku/compositor/v1/compositor_service.proto\x12\x17kuchipaku.compositor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dkuchipaku/type/v1/audio.proto\x1a\x1dkuchipaku/type/v1/frame.proto\"M\n\nBackground\x12\x0f\n\x05\x63olor\x18\x01 \x01(\tH\x00\x12\x0f\n\x05image\x18\x02 \x01(\x0cH\x00\x12\x15\n\x0btransparent\x18\x03 \x01(\x08H\x00\x42\x06\n\x04kind\"\xc0\x01\n\x13\x43omposeVideoRequest\x12=\n\x06\x63onfig\x18\x01 \x01(\x0b\x32+.kuchipaku.compositor.v1.ComposeVideoConfigH\x00\x12/\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x1d.kuchipaku.type.v1.FrameBatchH\x00\x12.\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1d.kuchipaku.type.v1.AudioChunkH\x00\x42\t\n\x07payload\"\xa1\x02\n\x12\x43omposeVideoConfig\x12:\n\tcontainer\x18\x01 \x01(\x0e\x32\'.kuchipaku.compositor.v1.VideoContainer\x12\x34\n\x0c\x66rame_format\x18\x02 \x01(\x0b\x32\x1e.kuchipaku.type.v1.FrameFormat\x12\x19\n\x11\x66rames_per_second\x18\x03 \x01(\x01\x12\x34\n\x0c\x61udio_format\x18\x04 \x01(\x0b\x32\x1e.kuchipaku.type.v1.AudioFormat\x12\x37\n\nbackground\x18\x05 \x01(\x0b\x32#.kuchipaku.compositor.v1.Background\x12\x0f\n\x07quality\x18\x06 \x01(\x05\"\x9c\x02\n\x14\x43omposeVideoResponse\x12?\n\x07started\x18\x01 \x01(\x0b\x32,.kuchipaku.compositor.v1.ComposeVideoStartedH\x00\x12\x34\n\x05\x63hunk\x18\x02 \x01(\x0b\x32#.kuchipaku.compositor.v1.VideoChunkH\x00\x12\x41\n\x08progress\x18\x03 \x01(\x0b\x32-.kuchipaku.compositor.v1.ComposeVideoProgressH\x00\x12?\n\x07summary\x18\x04 \x01(\x0b\x32,.kuchipaku.compositor.v1.ComposeVideoSummaryH\x00\x42\t\n\x07payload\"f\n\x13\x43omposeVideoStarted\x12;\n\x06\x63onfig\x18\x01 \x01(\x0b\x32+.kuchipaku.compositor.v1.ComposeVideoConfig\x12\x12\n\nmedia_type\x18\x02 \x01(\t\"\x1a\n\nVideoChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"+\n\x14\x43omposeVideoProgress\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x03\"k\n\x13\x43omposeVideoSummary\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x03\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"\x96\x01\n\x12PackSpritesRequest\x12<\n\x06\x63onfig\x18\x01 \x01(\x0b\x32*.kuchipaku.compositor.v1.PackSpritesConfigH\x00\x12\x37\n\x07sprites\x18\x02 \x01(\x0b\x32$.kuchipaku.compositor.v1.SpriteBatchH\x00\x42\t\n\x07payload\"\x96\x01\n\x11PackSpritesConfig\x12\x34\n\x0c\x66rame_format\x18\x01 \x01(\x0b\x32\x1e.kuchipaku.type.v1.FrameFormat\x12\x13\n\x0bmax_side_px\x18\x02 \x01(\x05\x12\x14\n\x0cpower_of_two\x18\x03 \x01(\x08\x12\x0c\n\x04trim\x18\x04 \x01(\x08\x12\x12\n\npadding_px\x18\x05 \x01(\x05\"?\n\x0bSpriteBatch\x12\x30\n\x07sprites\x18\x01 \x03(\x0b\x32\x1f.kuchipaku.compositor.v1.Sprite\"y\n\x06Sprite\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x05\x66rame\x18\x04 \x01(\x0b\x32\x18.kuchipaku.type.v1.Frame\"\xdc\x01\n\x13PackSpritesResponse\x12>\n\x07started\x18\x01 \x01(\x0b\x32+.kuchipaku.compositor.v1.PackSpritesStartedH\x00\x12:\n\x05\x63hunk\x18\x02 \x01(\x0b\x32).kuchipaku.compositor.v1.SpriteSheetChunkH\x00\x12>\n\x07summary\x18\x03 \x01(\x0b\x32+.kuchipaku.compositor.v1.PackSpritesSummaryH\x00\x42\t\n\x07payload\"P\n\x12PackSpritesStarted\x12:\n\x06\x63onfig\x18\x01 \x01(\x0b\x32*.kuchipaku.compositor.v1.PackSpritesConfig\"3\n\x10SpriteSheetChunk\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"?\n\x12PackSpritesSummary\x12\x13\n\x0bsheet_count\x18\x01 \x01(\x05\x12\x14\n\x0csprite_count\x18\x02 \x01(\x05*\x97\x01\n\x0eVideoContainer\x12\x1f\n\x1bVIDEO_CONTAINER_UNSPECIFIED\x10\x00\x12\x17\n\x13VIDEO_CONTAINER_MP4\x10\x01\x12\x18\n\x14VIDEO_CONTAINER_WEBM\x10\x02\x12\x17\n\x13VIDEO_CONTAINER_GIF\x10\x03\x12\x18\n\x14VIDEO_CONTAINER_WEBP\x10\x04\x32\xf2\x01\n\x11\x43ompositorService\x12o\n\x0c\x43omposeVideo\x12,.kuchipaku.compositor.v1.ComposeVideoRequest\x1a-.kuchipaku.compositor.v1.ComposeVideoResponse(\x01\x30\x01\x12l\n\x0bPackSprites\x12+.kuchipaku.compositor.v1.PackSpritesRequest\x1a,.kuchipaku.compositor.v1.PackSpritesResponse(\x01\x30\x01\x42\x84\x01\n\x1aio.kuchipaku.compositor.v1P\x01ZJgithub.com/kuchipaku/kuchipaku/gen/go/kuchipaku/compositor/v1;compositorv1\xaa\x02\x17Kuchipaku.Compositor.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0kuchipaku/compositor/v1/compositor_service.proto\x12\x17kuchipaku.compositor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dkuchipaku/type/v1/audio.proto\x1a\x1dkuchipaku/type/v1/frame.proto\"M\n\nBackground\x12\x0f\n\x05\x63olor\x18\x01 \x01(\tH\x00\x12\x0f\n\x05image\x18\x02 \x01(\x0cH\x00\x12\x15\n\x0btransparent\x18\x03 \x01(\x08H\x00\x42\x06\n\x04kind\"\xc0\x01\n\x13\x43omposeVideoRequest\x12=\n\x06\x63onfig\x18\x01 \x01(\x0b\x32+.kuchipaku.compositor.v1.ComposeVideoConfigH\x00\x12/\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x1d.kuchipaku.type.v1.FrameBatchH\x00\x12.\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1d.kuchipaku.type.v1.AudioChunkH\x00\x42\t\n\x07payload\"\xa1\x02\n\x12\x43omposeVideoConfig\x12:\n\tcontainer\x18\x01 \x01(\x0e\x32\'.kuchipaku.compositor.v1.VideoContainer\x12\x34\n\x0c\x66rame_format\x18\x02 \x01(\x0b\x32\x1e.kuchipaku.type.v1.FrameFormat\x12\x19\n\x11\x66rames_per_second\x18\x03 \x01(\x01\x12\x34\n\x0c\x61udio_format\x18\x04 \x01(\x0b\x32\x1e.kuchipaku.type.v1.AudioFormat\x12\x37\n\nbackground\x18\x05 \x01(\x0b\x32#.kuchipaku.compositor.v1.Background\x12\x0f\n\x07quality\x18\x06 \x01(\x05\"\x9c\x02\n\x14\x43omposeVideoResponse\x12?\n\x07started\x18\x01 \x01(\x0b\x32,.kuchipaku.compositor.v1.ComposeVideoStartedH\x00\x12\x34\n\x05\x63hunk\x18\x02 \x01(\x0b\x32#.kuchipaku.compositor.v1.VideoChunkH\x00\x12\x41\n\x08progress\x18\x03 \x01(\x0b\x32-.kuchipaku.compositor.v1.ComposeVideoProgressH\x00\x12?\n\x07summary\x18\x04 \x01(\x0b\x32,.kuchipaku.compositor.v1.ComposeVideoSummaryH\x00\x42\t\n\x07payload\"\x8b\x01\n\x13\x43omposeVideoStarted\x12;\n\x06\x63onfig\x18\x01 \x01(\x0b\x32+.kuchipaku.compositor.v1.ComposeVideoConfig\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x10\n\x08width_px\x18\x03 \x01(\x05\x12\x11\n\theight_px\x18\x04 \x01(\x05\"\x1a\n\nVideoChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"+\n\x14\x43omposeVideoProgress\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x03\"k\n\x13\x43omposeVideoSummary\x12\x13\n\x0b\x66rame_count\x18\x01 \x01(\x03\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"\x96\x01\n\x12PackSpritesRequest\x12<\n\x06\x63onfig\x18\x01 \x01(\x0b\x32*.kuchipaku.compositor.v1.PackSpritesConfigH\x00\x12\x37\n\x07sprites\x18\x02 \x01(\x0b\x32$.kuchipaku.compositor.v1.SpriteBatchH\x00\x42\t\n\x07payload\"\x96\x01\n\x11PackSpritesConfig\x12\x34\n\x0c\x66rame_format\x18\x01 \x01(\x0b\x32\x1e.kuchipaku.type.v1.FrameFormat\x12\x13\n\x0bmax_side_px\x18\x02 \x01(\x05\x12\x14\n\x0cpower_of_two\x18\x03 \x01(\x08\x12\x0c\n\x04trim\x18\x04 \x01(\x08\x12\x12\n\npadding_px\x18\x05 \x01(\x05\"?\n\x0bSpriteBatch\x12\x30\n\x07sprites\x18\x01 \x03(\x0b\x32\x1f.kuchipaku.compositor.v1.Sprite\"y\n\x06Sprite\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03tag\x18\x02 \x01(\t\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x05\x66rame\x18\x04 \x01(\x0b\x32\x18.kuchipaku.type.v1.Frame\"\xdc\x01\n\x13PackSpritesResponse\x12>\n\x07started\x18\x01 \x01(\x0b\x32+.kuchipaku.compositor.v1.PackSpritesStartedH\x00\x12:\n\x05\x63hunk\x18\x02 \x01(\x0b\x32).kuchipaku.compositor.v1.SpriteSheetChunkH\x00\x12>\n\x07summary\x18\x03 \x01(\x0b\x32+.kuchipaku.compositor.v1.PackSpritesSummaryH\x00\x42\t\n\x07payload\"P\n\x12PackSpritesStarted\x12:\n\x06\x63onfig\x18\x01 \x01(\x0b\x32*.kuchipaku.compositor.v1.PackSpritesConfig\"3\n\x10SpriteSheetChunk\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"?\n\x12PackSpritesSummary\x12\x13\n\x0bsheet_count\x18\x01 \x01(\x05\x12\x14\n\x0csprite_count\x18\x02 \x01(\x05*\x97\x01\n\x0eVideoContainer\x12\x1f\n\x1bVIDEO_CONTAINER_UNSPECIFIED\x10\x00\x12\x17\n\x13VIDEO_CONTAINER_MP4\x10\x01\x12\x18\n\x14VIDEO_CONTAINER_WEBM\x10\x02\x12\x17\n\x13VIDEO_CONTAINER_GIF\x10\x03\x12\x18\n\x14VIDEO_CONTAINER_WEBP\x10\x04\x32\xf2\x01\n\x11\x43ompositorService\x12o\n\x0c\x43omposeVideo\x12,.kuchipaku.compositor.v1.ComposeVideoRequest\x1a-.kuchipaku.compositor.v1.ComposeVideoResponse(\x01\x30\x01\x12l\n\x0bPackSprites\x12+.kuchipaku.compositor.v1.PackSpritesRequest\x1a,.kuchipaku.compositor.v1.PackSpritesResponse(\x01\x30\x01\x42\x84\x01\n\x1aio.kuchipaku.compositor.v1P\x01ZJgithub.com/kuchipaku/kuchipaku/gen/go/kuchipaku/compositor/v1;compositorv1\xaa\x02\x17Kuchipaku.Compositor.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuchipaku.compositor.v1.com
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\032io.kuchipaku.compositor.v1P\001ZJgithub.com/kuchipaku/kuchipaku/gen/go/kuchipaku/compositor/v1;compositorv1\252\002\027Kuchipaku.Compositor.V1'
-  _globals['_VIDEOCONTAINER']._serialized_start=2228
-  _globals['_VIDEOCONTAINER']._serialized_end=2379
+  _globals['_VIDEOCONTAINER']._serialized_start=2266
+  _globals['_VIDEOCONTAINER']._serialized_end=2417
   _globals['_BACKGROUND']._serialized_start=171
   _globals['_BACKGROUND']._serialized_end=248
   _globals['_COMPOSEVIDEOREQUEST']._serialized_start=251
@@ -45,30 +45,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPOSEVIDEOCONFIG']._serialized_end=735
   _globals['_COMPOSEVIDEORESPONSE']._serialized_start=738
   _globals['_COMPOSEVIDEORESPONSE']._serialized_end=1022
-  _globals['_COMPOSEVIDEOSTARTED']._serialized_start=1024
-  _globals['_COMPOSEVIDEOSTARTED']._serialized_end=1126
-  _globals['_VIDEOCHUNK']._serialized_start=1128
-  _globals['_VIDEOCHUNK']._serialized_end=1154
-  _globals['_COMPOSEVIDEOPROGRESS']._serialized_start=1156
-  _globals['_COMPOSEVIDEOPROGRESS']._serialized_end=1199
-  _globals['_COMPOSEVIDEOSUMMARY']._serialized_start=1201
-  _globals['_COMPOSEVIDEOSUMMARY']._serialized_end=1308
-  _globals['_PACKSPRITESREQUEST']._serialized_start=1311
-  _globals['_PACKSPRITESREQUEST']._serialized_end=1461
-  _globals['_PACKSPRITESCONFIG']._serialized_start=1464
-  _globals['_PACKSPRITESCONFIG']._serialized_end=1614
-  _globals['_SPRITEBATCH']._serialized_start=1616
-  _globals['_SPRITEBATCH']._serialized_end=1679
-  _globals['_SPRITE']._serialized_start=1681
-  _globals['_SPRITE']._serialized_end=1802
-  _globals['_PACKSPRITESRESPONSE']._serialized_start=1805
-  _globals['_PACKSPRITESRESPONSE']._serialized_end=2025
-  _globals['_PACKSPRITESSTARTED']._serialized_start=2027
-  _globals['_PACKSPRITESSTARTED']._serialized_end=2107
-  _globals['_SPRITESHEETCHUNK']._serialized_start=2109
-  _globals['_SPRITESHEETCHUNK']._serialized_end=2160
-  _globals['_PACKSPRITESSUMMARY']._serialized_start=2162
-  _globals['_PACKSPRITESSUMMARY']._serialized_end=2225
-  _globals['_COMPOSITORSERVICE']._serialized_start=2382
-  _globals['_COMPOSITORSERVICE']._serialized_end=2624
+  _globals['_COMPOSEVIDEOSTARTED']._serialized_start=1025
+  _globals['_COMPOSEVIDEOSTARTED']._serialized_end=1164
+  _globals['_VIDEOCHUNK']._serialized_start=1166
+  _globals['_VIDEOCHUNK']._serialized_end=1192
+  _globals['_COMPOSEVIDEOPROGRESS']._serialized_start=1194
+  _globals['_COMPOSEVIDEOPROGRESS']._serialized_end=1237
+  _globals['_COMPOSEVIDEOSUMMARY']._serialized_start=1239
+  _globals['_COMPOSEVIDEOSUMMARY']._serialized_end=1346
+  _globals['_PACKSPRITESREQUEST']._serialized_start=1349
+  _globals['_PACKSPRITESREQUEST']._serialized_end=1499
+  _globals['_PACKSPRITESCONFIG']._serialized_start=1502
+  _globals['_PACKSPRITESCONFIG']._serialized_end=1652
+  _globals['_SPRITEBATCH']._serialized_start=1654
+  _globals['_SPRITEBATCH']._serialized_end=1717
+  _globals['_SPRITE']._serialized_start=1719
+  _globals['_SPRITE']._serialized_end=1840
+  _globals['_PACKSPRITESRESPONSE']._serialized_start=1843
+  _globals['_PACKSPRITESRESPONSE']._serialized_end=2063
+  _globals['_PACKSPRITESSTARTED']._serialized_start=2065
+  _globals['_PACKSPRITESSTARTED']._serialized_end=2145
+  _globals['_SPRITESHEETCHUNK']._serialized_start=2147
+  _globals['_SPRITESHEETCHUNK']._serialized_end=2198
+  _globals['_PACKSPRITESSUMMARY']._serialized_start=2200
+  _globals['_PACKSPRITESSUMMARY']._serialized_end=2263
+  _globals['_COMPOSITORSERVICE']._serialized_start=2420
+  _globals['_COMPOSITORSERVICE']._serialized_end=2662
 # @@protoc_insertion_point(module_scope)

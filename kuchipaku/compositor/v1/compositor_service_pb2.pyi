@@ -207,8 +207,13 @@ class ComposeVideoStarted(_message.Message):
 
     CONFIG_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    WIDTH_PX_FIELD_NUMBER: _builtins.int
+    HEIGHT_PX_FIELD_NUMBER: _builtins.int
     media_type: _builtins.str
     """For example "video/mp4"."""
+    width_px: _builtins.int
+    """Size of the video: that of the frames, odd sides made even for MP4 and WebM."""
+    height_px: _builtins.int
     @_builtins.property
     def config(self) -> Global___ComposeVideoConfig:
         """The effective config (without the background's picture)."""
@@ -218,10 +223,12 @@ class ComposeVideoStarted(_message.Message):
         *,
         config: Global___ComposeVideoConfig | None = ...,
         media_type: _builtins.str = ...,
+        width_px: _builtins.int = ...,
+        height_px: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "media_type", b"media_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "height_px", b"height_px", "media_type", b"media_type", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -759,7 +759,9 @@ class SpeakConfig(_message.Message):
     frames_disabled: _builtins.bool
     """Cues only, no frames: for clients that draw themselves. Timing has to come from the audio then."""
     initial_credit: _builtins.int
-    """Frames that may be sent before any FrameCredit, 0-100000. Unset: credit is not used."""
+    """Frames that may be sent before any FrameCredit, 0-100000. Unset: credit is not used. A session that is
+    half-closed with less credit than frames are left ends with FAILED_PRECONDITION, reason CREDIT_EXHAUSTED.
+    """
     content: _lipsync_service_pb2.AudioContent.ValueType
     """What is to be heard in the audio."""
     @_builtins.property
@@ -780,8 +782,8 @@ class SpeakConfig(_message.Message):
     def playback_delay(self) -> _duration_pb2.Duration:
         """For PACING_REAL_TIME: how long after the first of its audio or timings the client begins to show an
         utterance, 0-10 s; one behind another begins when that is over, if later. Frames are due by that clock. Unset:
-        live speech is due `live_latency` and `SpeakStarted.look_ahead` after it; the clock of other utterances starts
-        with their first frame.
+        live speech in raw samples is due `live_latency` and `SpeakStarted.look_ahead` after it; the clock of other
+        utterances starts with their first frame.
         """
 
     def __init__(
@@ -1088,7 +1090,7 @@ class RenderVideoConfig(_message.Message):
     container: _compositor_service_pb2.VideoContainer.ValueType
     width_px: _builtins.int
     """Size of the video, 128-1024 each, in the crop's aspect ratio. A side that is 0 follows from the other one;
-    both: the crop's size.
+    both: the crop's size. MP4 and WebM have even sides: an odd one grows by a pixel.
     """
     height_px: _builtins.int
     quality: _builtins.int

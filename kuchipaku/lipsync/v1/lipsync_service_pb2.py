@@ -27,7 +27,7 @@ from kuchipaku.type.v1 import audio_pb2 as kuchipaku_dot_type_dot_v1_dot_audio__
 from kuchipaku.type.v1 import cue_pb2 as kuchipaku_dot_type_dot_v1_dot_cue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*kuchipaku/lipsync/v1/lipsync_service.proto\x12\x14kuchipaku.lipsync.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dkuchipaku/type/v1/audio.proto\x1a\x1bkuchipaku/type/v1/cue.proto\"\xf2\x01\n\x14RecognizeCuesRequest\x12;\n\x06\x63onfig\x18\x01 \x01(\x0b\x32).kuchipaku.lipsync.v1.RecognizeCuesConfigH\x00\x12.\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x1d.kuchipaku.type.v1.AudioChunkH\x00\x12/\n\x06phones\x18\x03 \x01(\x0b\x32\x1d.kuchipaku.type.v1.PhoneBatchH\x00\x12\x31\n\x07visemes\x18\x04 \x01(\x0b\x32\x1e.kuchipaku.type.v1.VisemeBatchH\x00\x42\t\n\x07payload\"\x94\x03\n\x13RecognizeCuesConfig\x12\x34\n\x0c\x61udio_format\x18\x01 \x01(\x0b\x32\x1e.kuchipaku.type.v1.AudioFormat\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x34\n\nrecognizer\x18\x03 \x01(\x0e\x32 .kuchipaku.lipsync.v1.Recognizer\x12\x36\n\x0f\x65xtended_shapes\x18\x04 \x03(\x0e\x32\x1d.kuchipaku.type.v1.MouthShape\x12\x19\n\x11\x62\x61sic_shapes_only\x18\x05 \x01(\x08\x12\x16\n\x0einclude_phones\x18\x06 \x01(\x08\x12/\n\x0clive_latency\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x07\x63ontent\x18\x08 \x01(\x0e\x32\".kuchipaku.lipsync.v1.AudioContent\x12 \n\x18include_provisional_cues\x18\t \x01(\x08\x12\x10\n\x08language\x18\n \x01(\t\"\xf8\x02\n\x15RecognizeCuesResponse\x12=\n\x07started\x18\x01 \x01(\x0b\x32*.kuchipaku.lipsync.v1.RecognizeCuesStartedH\x00\x12?\n\x08progress\x18\x02 \x01(\x0b\x32+.kuchipaku.lipsync.v1.RecognizeCuesProgressH\x00\x12+\n\x04\x63ues\x18\x03 \x01(\x0b\x32\x1b.kuchipaku.type.v1.CueBatchH\x00\x12/\n\x06phones\x18\x04 \x01(\x0b\x32\x1d.kuchipaku.type.v1.PhoneBatchH\x00\x12=\n\x07summary\x18\x05 \x01(\x0b\x32*.kuchipaku.lipsync.v1.RecognizeCuesSummaryH\x00\x12\x37\n\x10provisional_cues\x18\x06 \x01(\x0b\x32\x1b.kuchipaku.type.v1.CueBatchH\x00\x42\t\n\x07payload\"Q\n\x14RecognizeCuesStarted\x12\x39\n\x06\x63onfig\x18\x01 \x01(\x0b\x32).kuchipaku.lipsync.v1.RecognizeCuesConfig\")\n\x15RecognizeCuesProgress\x12\x10\n\x08\x66raction\x18\x01 \x01(\x02\"\xc9\x01\n\x14RecognizeCuesSummary\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\nrecognizer\x18\x02 \x01(\x0e\x32 .kuchipaku.lipsync.v1.Recognizer\x12:\n\x08warnings\x18\x03 \x03(\x0b\x32(.kuchipaku.lipsync.v1.RecognitionWarning\x12\x12\n\nfrom_cache\x18\x04 \x01(\x08\"5\n\x12RecognitionWarning\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"w\n\x10\x41lignTextRequest\x12\x34\n\x0c\x61udio_format\x18\x01 \x01(\x0b\x32\x1e.kuchipaku.type.v1.AudioFormat\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\"\xf9\x01\n\x11\x41lignTextResponse\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x05words\x18\x02 \x03(\x0b\x32\x17.kuchipaku.type.v1.Word\x12(\n\x06phones\x18\x03 \x03(\x0b\x32\x18.kuchipaku.type.v1.Phone\x12)\n\x04\x63ues\x18\x04 \x03(\x0b\x32\x1b.kuchipaku.type.v1.MouthCue\x12:\n\x08warnings\x18\x05 \x03(\x0b\x32(.kuchipaku.lipsync.v1.RecognitionWarning*\xc6\x01\n\nRecognizer\x12\x1a\n\x16RECOGNIZER_UNSPECIFIED\x10\x00\x12\x13\n\x0fRECOGNIZER_AUTO\x10\x01\x12\x16\n\x12RECOGNIZER_ALIGNED\x10\x02\x12\x14\n\x10RECOGNIZER_WORDS\x10\x03\x12\x17\n\x13RECOGNIZER_PHONETIC\x10\x04\x12\x16\n\x12RECOGNIZER_RHUBARB\x10\x05\x12\x13\n\x0fRECOGNIZER_LIVE\x10\x06\x12\x13\n\x0fRECOGNIZER_SONG\x10\x07*_\n\x0c\x41udioContent\x12\x1d\n\x19\x41UDIO_CONTENT_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIO_CONTENT_SPEECH\x10\x01\x12\x16\n\x12\x41UDIO_CONTENT_SONG\x10\x02\x32\xdc\x01\n\x0eLipsyncService\x12l\n\rRecognizeCues\x12*.kuchipaku.lipsync.v1.RecognizeCuesRequest\x1a+.kuchipaku.lipsync.v1.RecognizeCuesResponse(\x01\x30\x01\x12\\\n\tAlignText\x12&.kuchipaku.lipsync.v1.AlignTextRequest\x1a\'.kuchipaku.lipsync.v1.AlignTextResponseBx\n\x17io.kuchipaku.lipsync.v1P\x01ZDgithub.com/kuchipaku/kuchipaku/gen/go/kuchipaku/lipsync/v1;lipsyncv1\xaa\x02\x14Kuchipaku.Lipsync.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*kuchipaku/lipsync/v1/lipsync_service.proto\x12\x14kuchipaku.lipsync.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dkuchipaku/type/v1/audio.proto\x1a\x1bkuchipaku/type/v1/cue.proto\"\x9d\x02\n\x14RecognizeCuesRequest\x12;\n\x06\x63onfig\x18\x01 \x01(\x0b\x32).kuchipaku.lipsync.v1.RecognizeCuesConfigH\x00\x12.\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x1d.kuchipaku.type.v1.AudioChunkH\x00\x12/\n\x06phones\x18\x03 \x01(\x0b\x32\x1d.kuchipaku.type.v1.PhoneBatchH\x00\x12\x31\n\x07visemes\x18\x04 \x01(\x0b\x32\x1e.kuchipaku.type.v1.VisemeBatchH\x00\x12)\n\x06waited\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\t\n\x07payload\"\xa3\x03\n\x13RecognizeCuesConfig\x12\x34\n\x0c\x61udio_format\x18\x01 \x01(\x0b\x32\x1e.kuchipaku.type.v1.AudioFormat\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x34\n\nrecognizer\x18\x03 \x01(\x0e\x32 .kuchipaku.lipsync.v1.Recognizer\x12\x36\n\x0f\x65xtended_shapes\x18\x04 \x03(\x0e\x32\x1d.kuchipaku.type.v1.MouthShape\x12\x19\n\x11\x62\x61sic_shapes_only\x18\x05 \x01(\x08\x12\x16\n\x0einclude_phones\x18\x06 \x01(\x08\x12/\n\x0clive_latency\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x07\x63ontent\x18\x08 \x01(\x0e\x32\".kuchipaku.lipsync.v1.AudioContent\x12 \n\x18include_provisional_cues\x18\t \x01(\x08\x12\x10\n\x08language\x18\n \x01(\t\x12\r\n\x05whole\x18\x0b \x01(\x08\"\xf8\x02\n\x15RecognizeCuesResponse\x12=\n\x07started\x18\x01 \x01(\x0b\x32*.kuchipaku.lipsync.v1.RecognizeCuesStartedH\x00\x12?\n\x08progress\x18\x02 \x01(\x0b\x32+.kuchipaku.lipsync.v1.RecognizeCuesProgressH\x00\x12+\n\x04\x63ues\x18\x03 \x01(\x0b\x32\x1b.kuchipaku.type.v1.CueBatchH\x00\x12/\n\x06phones\x18\x04 \x01(\x0b\x32\x1d.kuchipaku.type.v1.PhoneBatchH\x00\x12=\n\x07summary\x18\x05 \x01(\x0b\x32*.kuchipaku.lipsync.v1.RecognizeCuesSummaryH\x00\x12\x37\n\x10provisional_cues\x18\x06 \x01(\x0b\x32\x1b.kuchipaku.type.v1.CueBatchH\x00\x42\t\n\x07payload\"Q\n\x14RecognizeCuesStarted\x12\x39\n\x06\x63onfig\x18\x01 \x01(\x0b\x32).kuchipaku.lipsync.v1.RecognizeCuesConfig\")\n\x15RecognizeCuesProgress\x12\x10\n\x08\x66raction\x18\x01 \x01(\x02\"\xc9\x01\n\x14RecognizeCuesSummary\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\nrecognizer\x18\x02 \x01(\x0e\x32 .kuchipaku.lipsync.v1.Recognizer\x12:\n\x08warnings\x18\x03 \x03(\x0b\x32(.kuchipaku.lipsync.v1.RecognitionWarning\x12\x12\n\nfrom_cache\x18\x04 \x01(\x08\"5\n\x12RecognitionWarning\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"w\n\x10\x41lignTextRequest\x12\x34\n\x0c\x61udio_format\x18\x01 \x01(\x0b\x32\x1e.kuchipaku.type.v1.AudioFormat\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\"\xf9\x01\n\x11\x41lignTextResponse\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x05words\x18\x02 \x03(\x0b\x32\x17.kuchipaku.type.v1.Word\x12(\n\x06phones\x18\x03 \x03(\x0b\x32\x18.kuchipaku.type.v1.Phone\x12)\n\x04\x63ues\x18\x04 \x03(\x0b\x32\x1b.kuchipaku.type.v1.MouthCue\x12:\n\x08warnings\x18\x05 \x03(\x0b\x32(.kuchipaku.lipsync.v1.RecognitionWarning*\xc6\x01\n\nRecognizer\x12\x1a\n\x16RECOGNIZER_UNSPECIFIED\x10\x00\x12\x13\n\x0fRECOGNIZER_AUTO\x10\x01\x12\x16\n\x12RECOGNIZER_ALIGNED\x10\x02\x12\x14\n\x10RECOGNIZER_WORDS\x10\x03\x12\x17\n\x13RECOGNIZER_PHONETIC\x10\x04\x12\x16\n\x12RECOGNIZER_RHUBARB\x10\x05\x12\x13\n\x0fRECOGNIZER_LIVE\x10\x06\x12\x13\n\x0fRECOGNIZER_SONG\x10\x07*_\n\x0c\x41udioContent\x12\x1d\n\x19\x41UDIO_CONTENT_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIO_CONTENT_SPEECH\x10\x01\x12\x16\n\x12\x41UDIO_CONTENT_SONG\x10\x02\x32\xdc\x01\n\x0eLipsyncService\x12l\n\rRecognizeCues\x12*.kuchipaku.lipsync.v1.RecognizeCuesRequest\x1a+.kuchipaku.lipsync.v1.RecognizeCuesResponse(\x01\x30\x01\x12\\\n\tAlignText\x12&.kuchipaku.lipsync.v1.AlignTextRequest\x1a\'.kuchipaku.lipsync.v1.AlignTextResponseBx\n\x17io.kuchipaku.lipsync.v1P\x01ZDgithub.com/kuchipaku/kuchipaku/gen/go/kuchipaku/lipsync/v1;lipsyncv1\xaa\x02\x14Kuchipaku.Lipsync.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,28 +35,28 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuchipaku.lipsync.v1.lipsyn
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027io.kuchipaku.lipsync.v1P\001ZDgithub.com/kuchipaku/kuchipaku/gen/go/kuchipaku/lipsync/v1;lipsyncv1\252\002\024Kuchipaku.Lipsync.V1'
-  _globals['_RECOGNIZER']._serialized_start=1950
-  _globals['_RECOGNIZER']._serialized_end=2148
-  _globals['_AUDIOCONTENT']._serialized_start=2150
-  _globals['_AUDIOCONTENT']._serialized_end=2245
+  _globals['_RECOGNIZER']._serialized_start=2008
+  _globals['_RECOGNIZER']._serialized_end=2206
+  _globals['_AUDIOCONTENT']._serialized_start=2208
+  _globals['_AUDIOCONTENT']._serialized_end=2303
   _globals['_RECOGNIZECUESREQUEST']._serialized_start=161
-  _globals['_RECOGNIZECUESREQUEST']._serialized_end=403
-  _globals['_RECOGNIZECUESCONFIG']._serialized_start=406
-  _globals['_RECOGNIZECUESCONFIG']._serialized_end=810
-  _globals['_RECOGNIZECUESRESPONSE']._serialized_start=813
-  _globals['_RECOGNIZECUESRESPONSE']._serialized_end=1189
-  _globals['_RECOGNIZECUESSTARTED']._serialized_start=1191
-  _globals['_RECOGNIZECUESSTARTED']._serialized_end=1272
-  _globals['_RECOGNIZECUESPROGRESS']._serialized_start=1274
-  _globals['_RECOGNIZECUESPROGRESS']._serialized_end=1315
-  _globals['_RECOGNIZECUESSUMMARY']._serialized_start=1318
-  _globals['_RECOGNIZECUESSUMMARY']._serialized_end=1519
-  _globals['_RECOGNITIONWARNING']._serialized_start=1521
-  _globals['_RECOGNITIONWARNING']._serialized_end=1574
-  _globals['_ALIGNTEXTREQUEST']._serialized_start=1576
-  _globals['_ALIGNTEXTREQUEST']._serialized_end=1695
-  _globals['_ALIGNTEXTRESPONSE']._serialized_start=1698
-  _globals['_ALIGNTEXTRESPONSE']._serialized_end=1947
-  _globals['_LIPSYNCSERVICE']._serialized_start=2248
-  _globals['_LIPSYNCSERVICE']._serialized_end=2468
+  _globals['_RECOGNIZECUESREQUEST']._serialized_end=446
+  _globals['_RECOGNIZECUESCONFIG']._serialized_start=449
+  _globals['_RECOGNIZECUESCONFIG']._serialized_end=868
+  _globals['_RECOGNIZECUESRESPONSE']._serialized_start=871
+  _globals['_RECOGNIZECUESRESPONSE']._serialized_end=1247
+  _globals['_RECOGNIZECUESSTARTED']._serialized_start=1249
+  _globals['_RECOGNIZECUESSTARTED']._serialized_end=1330
+  _globals['_RECOGNIZECUESPROGRESS']._serialized_start=1332
+  _globals['_RECOGNIZECUESPROGRESS']._serialized_end=1373
+  _globals['_RECOGNIZECUESSUMMARY']._serialized_start=1376
+  _globals['_RECOGNIZECUESSUMMARY']._serialized_end=1577
+  _globals['_RECOGNITIONWARNING']._serialized_start=1579
+  _globals['_RECOGNITIONWARNING']._serialized_end=1632
+  _globals['_ALIGNTEXTREQUEST']._serialized_start=1634
+  _globals['_ALIGNTEXTREQUEST']._serialized_end=1753
+  _globals['_ALIGNTEXTRESPONSE']._serialized_start=1756
+  _globals['_ALIGNTEXTRESPONSE']._serialized_end=2005
+  _globals['_LIPSYNCSERVICE']._serialized_start=2306
+  _globals['_LIPSYNCSERVICE']._serialized_end=2526
 # @@protoc_insertion_point(module_scope)

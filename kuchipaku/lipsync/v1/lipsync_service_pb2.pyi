@@ -34,7 +34,7 @@ class _RecognizerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recognizer
     """RECOGNIZER_AUTO."""
     RECOGNIZER_AUTO: _Recognizer.ValueType  # 1
     """Audio that is whole, or comes faster than it plays: ALIGNED where text is given, else WORDS; SONG where
-    AudioContent says so. Audio that comes as fast as it plays: LIVE.
+    AudioContent says so. Audio that comes as fast as it plays, be it behind a backlog: LIVE.
     """
     RECOGNIZER_ALIGNED: _Recognizer.ValueType  # 2
     """The text is known and aligned with the audio: the most exact."""
@@ -58,7 +58,7 @@ RECOGNIZER_UNSPECIFIED: Recognizer.ValueType  # 0
 """RECOGNIZER_AUTO."""
 RECOGNIZER_AUTO: Recognizer.ValueType  # 1
 """Audio that is whole, or comes faster than it plays: ALIGNED where text is given, else WORDS; SONG where
-AudioContent says so. Audio that comes as fast as it plays: LIVE.
+AudioContent says so. Audio that comes as fast as it plays, be it behind a backlog: LIVE.
 """
 RECOGNIZER_ALIGNED: Recognizer.ValueType  # 2
 """The text is known and aligned with the audio: the most exact."""
@@ -108,6 +108,7 @@ class RecognizeCuesRequest(_message.Message):
     AUDIO_FIELD_NUMBER: _builtins.int
     PHONES_FIELD_NUMBER: _builtins.int
     VISEMES_FIELD_NUMBER: _builtins.int
+    WAITED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___RecognizeCuesConfig: ...
     @_builtins.property
@@ -122,6 +123,12 @@ class RecognizeCuesRequest(_message.Message):
     def visemes(self) -> _cue_pb2.VisemeBatch:
         """Of one set. The last one, if it is not silence, lasts 0.15 s."""
 
+    @_builtins.property
+    def waited(self) -> _duration_pb2.Duration:
+        """How long a piece of audio has been on its way at whoever passes it on, such as a gateway that could not reach
+        this service at once. By it AUTO tells a microphone that is passed on late from a recording.
+        """
+
     def __init__(
         self,
         *,
@@ -129,10 +136,11 @@ class RecognizeCuesRequest(_message.Message):
         audio: _audio_pb2.AudioChunk | None = ...,
         phones: _cue_pb2.PhoneBatch | None = ...,
         visemes: _cue_pb2.VisemeBatch | None = ...,
+        waited: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "payload", b"payload", "phones", b"phones", "visemes", b"visemes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "payload", b"payload", "phones", b"phones", "visemes", b"visemes", "waited", b"waited"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "payload", b"payload", "phones", b"phones", "visemes", b"visemes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "payload", b"payload", "phones", b"phones", "visemes", b"visemes", "waited", b"waited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["config", "audio", "phones", "visemes"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
@@ -154,6 +162,7 @@ class RecognizeCuesConfig(_message.Message):
     CONTENT_FIELD_NUMBER: _builtins.int
     INCLUDE_PROVISIONAL_CUES_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What is said, at most 20000 characters. Empty if unknown."""
     recognizer: Global___Recognizer.ValueType
@@ -168,6 +177,8 @@ class RecognizeCuesConfig(_message.Message):
     """Language of the text: "en", "ja" or "de", with or without a region ("de-AT"). Empty: guessed from the text.
     Japanese is read in kana; other languages are heard by PHONETIC, without their text.
     """
+    whole: _builtins.bool
+    """For AUTO: the audio is a recording, however slowly it comes, and not listened to live."""
     @_builtins.property
     def audio_format(self) -> _audio_pb2.AudioFormat: ...
     @_builtins.property
@@ -191,10 +202,11 @@ class RecognizeCuesConfig(_message.Message):
         content: Global___AudioContent.ValueType = ...,
         include_provisional_cues: _builtins.bool = ...,
         language: _builtins.str = ...,
+        whole: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "live_latency", b"live_latency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "basic_shapes_only", b"basic_shapes_only", "content", b"content", "extended_shapes", b"extended_shapes", "include_phones", b"include_phones", "include_provisional_cues", b"include_provisional_cues", "language", b"language", "live_latency", b"live_latency", "recognizer", b"recognizer", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_format", b"audio_format", "basic_shapes_only", b"basic_shapes_only", "content", b"content", "extended_shapes", b"extended_shapes", "include_phones", b"include_phones", "include_provisional_cues", b"include_provisional_cues", "language", b"language", "live_latency", b"live_latency", "recognizer", b"recognizer", "text", b"text", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -345,7 +345,7 @@ Global___RenderPosesConfig: _TypeAlias = RenderPosesConfig  # noqa: Y015
 
 @_typing.final
 class PoseBatch(_message.Message):
-    """Poses in order."""
+    """Poses in order, at most 4096; the next go in another message."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -123,7 +123,7 @@ class AnimationOptions(_message.Message):
     """
     quantum: _builtins.float
     """Pose parameters are rounded to multiples of this, so that poses recur and caches hit. 0 is exact,
-    at most 0.25. Unset: the default that GetPoseModel tells.
+    others lie in 0.000001-0.25. Unset: the default that GetPoseModel tells.
     """
     blink_disabled: _builtins.bool
     """Switches of single kinds of idle motion within `motion`."""

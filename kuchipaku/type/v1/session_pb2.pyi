@@ -108,6 +108,7 @@ Global___Interrupt: _TypeAlias = Interrupt  # noqa: Y015
 class FrameCredit(_message.Message):
     """The receiver has room for more frames. The sender stays within the sum of the config's `initial_credit`
     and all credits; without an `initial_credit` credit is not used, and only flow control holds the sender.
+    Half-close ends credit too: half-close after the last one.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

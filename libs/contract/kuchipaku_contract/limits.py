@@ -61,6 +61,7 @@ class Limits:
     max_fps: int = _limit(60, "frames/second", "frame rate of an animation")
     max_cues: int = _limit(100_000, "cues", "mouth cues of one utterance")
     max_expressions: int = _limit(1_000, "keys", "expression changes of one utterance")
+    max_poses: int = _limit(4_096, "poses", "poses of one message")
     max_expression_fade_s: float = _limit(60.0, "seconds", "fade of one expression change")
 
     # Streams and messages

@@ -19,7 +19,7 @@ _OGG_LAST_PAGE = 0x04
 
 def demuxer_for(data: bytes) -> str | None:
     """Name FFmpeg's demuxer for ``data``, or None where no known audio container starts it."""
-    start = _after_id3(data)
+    start = length_of_id3(data)
     head = data[start : start + 12]
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return "wav"
@@ -36,8 +36,10 @@ def demuxer_for(data: bytes) -> str | None:
     return "mp3" if start else None
 
 
-def _after_id3(data: bytes) -> int:
-    """Offset of what follows the ID3v2 tag, 0 without a tag."""
+def length_of_id3(data: bytes) -> int:
+    """Bytes of the ID3v2 tag that ``data`` begins with, 0 without one; it may be longer than
+    ``data``.
+    """
     if len(data) < 10 or data[:3] != b"ID3":
         return 0
     a, b, c, d = data[6:10]
@@ -48,7 +50,7 @@ def _after_id3(data: bytes) -> int:
 def declares_duration(data: bytes, demuxer: str) -> bool:
     """Say whether FFmpeg's duration for ``data`` is the file's own and not an estimate."""
     if demuxer == "mp3":
-        start = _after_id3(data)
+        start = length_of_id3(data)
         head = data[start : start + 256]
         return b"Xing" in head or b"Info" in head
     return demuxer in ("flac", "mp4", "matroska", "aiff")

@@ -220,7 +220,11 @@ async def _abort(context: _Context, failure: KuchipakuError) -> Never:
     _LOG.debug("call refused: %s", failure.message, extra={"reason": failure.reason})
     status = to_grpc_status(failure)
     trailers = (*status.trailing_metadata, (REQUEST_ID_METADATA, current_request_id()))
-    await context.abort(status.code, status.details, trailers)
+    try:
+        await context.abort(status.code, status.details, trailers)
+    except grpc.aio.InternalError:
+        # The status waits behind what the caller has not read, and the caller has gone.
+        raise asyncio.CancelledError from None
 
 
 def _is_cancelled() -> bool:

@@ -119,9 +119,13 @@ async def _add(bench: Workbench, composition: Composition, request: pb.ComposeVi
 
 
 def _started(config: pb.ComposeVideoConfig, options: CompositionOptions) -> pb.ComposeVideoResponse:
+    width, height = options.container.picture_size(options.frames.width, options.frames.height)
     return pb.ComposeVideoResponse(
         started=pb.ComposeVideoStarted(
-            config=effective_config(config, options), media_type=options.container.media_type
+            config=effective_config(config, options),
+            media_type=options.container.media_type,
+            width_px=width,
+            height_px=height,
         )
     )
 

@@ -8,7 +8,7 @@ from kuchipaku.frames.messages import from_message
 from kuchipaku_compositor.composition import FrameStream
 from kuchipaku_compositor.durations import seconds_of
 from kuchipaku_compositor.requests import effective_frame_format, parse_frame_format
-from kuchipaku_compositor.sprites import SheetOptions, SpritePacker
+from kuchipaku_compositor.sprites import SheetOptions, SpritePacker, sprite_too_large
 from kuchipaku_contract.errors import InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
 
@@ -21,8 +21,9 @@ _MAX_NAME_CHARS = 256
 def parse_sprites_config(config: pb.PackSpritesConfig) -> tuple[SheetOptions, FrameStream]:
     """Check a config and fill in its defaults.
 
-    Raises `InvalidArgumentError` with SHEET_SIZE_UNSUPPORTED, PADDING_UNSUPPORTED and the
-    reasons of `parse_frame_format`.
+    Raises `InvalidArgumentError` with SHEET_SIZE_UNSUPPORTED, PADDING_UNSUPPORTED, the reasons of
+    `parse_frame_format`, and SPRITE_TOO_LARGE where sprites keep their borders, and their frames
+    are larger than a sheet.
     """
     max_side = config.max_side_px or DEFAULT_MAX_SIDE_PX
     if not _MIN_SHEET_SIDE_PX <= max_side <= LIMITS.max_sprite_sheet_side_px:
@@ -39,7 +40,10 @@ def parse_sprites_config(config: pb.PackSpritesConfig) -> tuple[SheetOptions, Fr
             field="config.padding_px",
         )
     options = SheetOptions(max_side, config.power_of_two, config.trim, config.padding_px)
-    return options, parse_frame_format(config.frame_format, "config.frame_format")
+    frames = parse_frame_format(config.frame_format, "config.frame_format")
+    if not options.trim and max(frames.width, frames.height) > options.page_side:
+        raise sprite_too_large(options)
+    return options, frames
 
 
 def effective_sprites_config(

@@ -12,8 +12,15 @@ from kuchipaku.compositor.v1 import compositor_service_pb2 as compositor_pb
 from kuchipaku.gateway.v1 import gateway_service_pb2 as pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
 from kuchipaku.type.v1 import cue_pb2, frame_pb2
-from kuchipaku_animation import BLINK_STEPS, MouthShape
+from kuchipaku_animation import (
+    BLINK_STEPS,
+    THA_MOUTH_MAP,
+    MouthShape,
+    Still,
+    least_pictures,
+)
 from kuchipaku_contract.errors import InternalError, InvalidArgumentError
+from kuchipaku_contract.limits import LIMITS
 
 from .calls import PeerStream, patiently
 from .characters import Character, check_expression
@@ -26,9 +33,9 @@ _Pose = PeerStream[pose_pb.RenderPosesRequest, pose_pb.RenderPosesResponse]
 _Compositor = PeerStream[compositor_pb.PackSpritesRequest, compositor_pb.PackSpritesResponse]
 
 _SHAPES = {cue_pb2.MouthShape.Value(f"MOUTH_SHAPE_{shape}"): shape for shape in MouthShape}
+_NUMBERS = {shape: number for number, shape in _SHAPES.items()}
 _POSE_FIELDS = {
     "config.frame_format.": "",
-    "config.model": "pose_model",
     "config.mouth_overrides*": "character",
     "config.canvas_sha256": "character",
     "canvas*": "character",
@@ -48,9 +55,18 @@ class PlannedSprite:
 
     name: str
     tag: str
-    face: pose_pb.Face
+    still: Still
     duration_s: float = 0.0
     """0: the sheet's default."""
+
+    @property
+    def face(self) -> pose_pb.Face:
+        """What the pose service is to draw."""
+        return pose_pb.Face(
+            expression=self.still.expression,
+            mouth_shape=_NUMBERS[self.still.shape],
+            eyes_closed=self.still.eyes_closed,
+        )
 
 
 def plan_sprites(request: pb.BakeSpritesRequest, character: Character) -> list[PlannedSprite]:
@@ -92,15 +108,15 @@ def _talking(
     expression: str, shapes: list[cue_pb2.MouthShape.ValueType]
 ) -> Iterator[PlannedSprite]:
     for shape in shapes:
-        face = pose_pb.Face(expression=expression, mouth_shape=shape)
-        yield PlannedSprite(f"{expression}/{_SHAPES[shape]}", expression, face)
+        still = Still(expression, shape=_SHAPES[shape])
+        yield PlannedSprite(f"{expression}/{still.shape}", expression, still)
 
 
 def _blinking(expression: str) -> Iterator[PlannedSprite]:
     for number, step in enumerate(BLINK_STEPS, 1):
-        face = pose_pb.Face(expression=expression, eyes_closed=step.eyes_closed)
+        still = Still(expression, eyes_closed=step.eyes_closed)
         tag = f"{expression}/blink"
-        yield PlannedSprite(f"{tag}-{number}", tag, face, step.duration_s)
+        yield PlannedSprite(f"{tag}-{number}", tag, still, step.duration_s)
 
 
 class Baking:
@@ -119,6 +135,31 @@ class Baking:
         self._character = character
         self._scope = scope
         self._format = frame_format(request, has_crop=request.HasField("crop"))
+        # Where the request names no model it is the character's that is not there.
+        model = "pose_model" if request.pose_model else "character"
+        self._pose_fields = _POSE_FIELDS | {"config.model": model}
+        self._check_pixels()
+
+    def _check_pixels(self) -> None:
+        """Refuse sprites whose borders stay on, and that are therefore certain to be too large.
+
+        How much of the others is cut off, and which of them are alike, shows when they are drawn;
+        a side that is out of range the services refuse.
+        """
+        width, height = self._format.width_px, self._format.height_px
+        sides = range(LIMITS.min_frame_side_px, LIMITS.max_frame_side_px + 1)
+        if self._request.packing.trim or width not in sides or height not in sides:
+            return
+        mouth = THA_MOUTH_MAP.overridden(self._character.mouth, where="character")
+        faces = [one.still for one in self._planned]
+        if width * height * least_pictures(faces, mouth) > LIMITS.max_sprite_pixels:
+            raise InvalidArgumentError(
+                f"The sprites have more than {LIMITS.max_sprite_pixels:,} pixels in all: ask for "
+                "fewer expressions or smaller sprites, or have borders cut off (trim).",
+                reason="SPRITES_TOO_LARGE",
+                field="expressions",
+                limit=LIMITS.max_sprite_pixels,
+            )
 
     async def run(self, send: Send[pb.BakeSpritesResponse]) -> None:
         """Serve the call to its end."""
@@ -164,7 +205,7 @@ class Baking:
             call = peers.pose.RenderPoses(**peers.connection.options(scope.context))
             stream: _Pose = PeerStream("pose", call, pose_pb.RenderPosesResponse)
             try:
-                with renamed(_POSE_FIELDS):
+                with renamed(self._pose_fields):
                     request = pose_pb.RenderPosesRequest(config=config)
                     started = (await stream.first(request)).started
                 if started.canvas_needed:
@@ -186,7 +227,7 @@ class Baking:
         await pose.write(pose_pb.RenderPosesRequest(poses=faces))
         await pose.done_writing()
         done = 0
-        with renamed(_POSE_FIELDS):
+        with renamed(self._pose_fields):
             async for answer in pose.responses():
                 if answer.WhichOneof("payload") != "frames":
                     continue

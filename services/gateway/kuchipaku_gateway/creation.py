@@ -29,6 +29,7 @@ from .characters import (
 from .convert import to_message
 from .mouth import mouth_of
 from .peers import Context, Peers, translated
+from .posemodels import check_pose_model
 from .store import CharacterStore, Creation
 
 IMAGE_TRIES: Final = 4
@@ -85,6 +86,8 @@ class CharacterMaker:
                 return
             if request.character_id:
                 await self._store.check_free(request.character_id)
+            model = request.defaults.pose_model
+            await check_pose_model(model, "defaults.pose_model", self._peers, context)
             async with aclosing(self._make(request, mark, context)) as answers:
                 async for answer in answers:
                     yield answer

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 from kuchipaku.lipsync.v1 import lipsync_service_pb2 as lipsync_pb
 from kuchipaku.pose.v1 import pose_service_pb2 as pose_pb
@@ -47,11 +48,14 @@ class Room:
 class Feed:
     """Audio or timings for lip sync, and messages for the pose stream, of one utterance."""
 
-    def __init__(self, room: Room) -> None:
-        """Wait in `room`."""
+    def __init__(self, room: Room, clock: Callable[[], float] = time.monotonic) -> None:
+        """Wait in `room`; `clock` tells for how long."""
         self._room = room
+        self._clock = clock
         self._held = 0
-        self._speech: asyncio.Queue[lipsync_pb.RecognizeCuesRequest | None] = asyncio.Queue()
+        self._speech: asyncio.Queue[tuple[lipsync_pb.RecognizeCuesRequest, float] | None] = (
+            asyncio.Queue()
+        )
         self._messages: asyncio.Queue[pose_pb.AnimateRequest | None] = asyncio.Queue()
         self._open = True
         self.interrupted = asyncio.Event()
@@ -68,7 +72,7 @@ class Feed:
         """Audio or timings for lip sync. Raises like `Room.take`."""
         if self._is_wanted:
             self._take(_size(message))
-            self._speech.put_nowait(message)
+            self._speech.put_nowait((message, self._clock()))
 
     def end_audio(self) -> None:
         """No more audio or timings come."""
@@ -98,9 +102,15 @@ class Feed:
         self._messages.put_nowait(message)
 
     async def speech(self) -> AsyncIterator[lipsync_pb.RecognizeCuesRequest]:
-        """What lip sync gets, until its end."""
-        while (message := await self._speech.get()) is not None:
+        """What lip sync gets, until its end.
+
+        Audio says how long it has waited here: lip sync cannot see when it came.
+        """
+        while (waiting := await self._speech.get()) is not None:
+            message, since = waiting
             self._give_back(_size(message))
+            if message.HasField("audio"):
+                message.waited.FromNanoseconds(round((self._clock() - since) * 1e9))
             yield message
 
     async def messages(self) -> AsyncIterator[pose_pb.AnimateRequest]:

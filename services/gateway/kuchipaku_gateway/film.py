@@ -22,7 +22,7 @@ from .calls import PeerStream, patiently
 from .characters import Character
 from .drawing import Drawing, Drawn
 from .feed import Feed, Room
-from .framing import frame_format, renamed
+from .framing import frame_format, pose_fields, renamed
 from .listening import Heard, Listening
 from .mouth import animation_of
 from .scope import Scope
@@ -64,7 +64,8 @@ class Film:
             # Nothing of the recording is read before all three have accepted the work.
             compositor, composing = await self._open_compositor()
             calls.callback(compositor.cancel)
-            with renamed(_FIELDS):
+            fields = _FIELDS | pose_fields(self._config.pose_model)
+            with renamed(fields):
                 drawing = await Drawing.open(self._scope, self._animate_config())
             calls.callback(drawing.cancel)
             listening = await self._open_listening()
@@ -76,12 +77,13 @@ class Film:
                 tasks.create_task(self._write_to_compositor(compositor))
                 finished = tasks.create_task(self._read_from_compositor(compositor))
                 hearing = tasks.create_task(self._listen(listening))
-                drawn = await drawing.run(
-                    pose_pb.AnimateUtterance(utterance_id=_UTTERANCE),
-                    self._feed,
-                    self._ignore,
-                    self._on_frames,
-                )
+                with renamed(fields):
+                    drawn = await drawing.run(
+                        pose_pb.AnimateUtterance(utterance_id=_UTTERANCE),
+                        self._feed,
+                        self._ignore,
+                        self._on_frames,
+                    )
                 await self._to_compositor.put(None)
                 await finished
                 heard = await hearing
@@ -138,6 +140,8 @@ class Film:
         config = lipsync_pb.RecognizeCuesConfig()
         if listens(self._config.timing):
             config.audio_format.CopyFrom(self._config.audio_format)
+            # Nobody watches yet: a slow upload is no reason to listen less exactly.
+            config.whole = True
             config.text = self._config.text
             config.recognizer = self._config.recognizer
             config.language = self._config.language
@@ -158,8 +162,9 @@ class Film:
         effective.pose_model = drawn.model
         effective.animation.CopyFrom(drawn.animation)
         effective.crop.CopyFrom(drawn.frame_format.crop)
-        effective.width_px = drawn.frame_format.width_px
-        effective.height_px = drawn.frame_format.height_px
+        # What the file has, which may be a pixel more than the frames.
+        effective.width_px = composing.width_px
+        effective.height_px = composing.height_px
         if listening is not None and listens(self._config.timing):
             effective.recognizer = listening.started.config.recognizer
         self._fps = drawn.animation.frames_per_second

@@ -63,6 +63,18 @@ def renamed(names: Mapping[str, str]) -> Iterator[None]:
         raise
 
 
+def pose_fields(asked_model: str) -> dict[str, str]:
+    """How callers of Speak and RenderVideo know what pose finds wrong with model and canvas.
+
+    `asked_model` is the model that the request names; without it the character's is used.
+    """
+    return {
+        "config.model": "config.pose_model" if asked_model else "config.character",
+        "config.canvas_sha256": "config.character",
+        "canvas*": "config.character",
+    }
+
+
 def _renamed(field: str, names: Mapping[str, str]) -> str:
     for theirs, ours in names.items():
         if theirs.endswith(".") and field.startswith(theirs):

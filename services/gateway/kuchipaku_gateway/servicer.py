@@ -24,6 +24,7 @@ from .metrics import SessionMetrics
 from .mouth import mouth_of
 from .opening import Opener
 from .peers import Context, Peers
+from .posemodels import check_pose_model
 from .scope import Scope
 from .session import SessionOptions, SpeakSession
 from .settings import GatewaySettings
@@ -111,6 +112,11 @@ class GatewayServicer(pb_grpc.GatewayServiceServicer):
         sent = request.character
         character_id = parse_name(sent.name, field_path="character.name")
         mask = list(request.update_mask.paths)
+        before = await self._store.get(character_id)
+        model = _merged(before, sent, mask).pose_model
+        if model != before.pose_model:
+            at = "character.defaults.pose_model"
+            await check_pose_model(model, at, self._peers, context)
 
         def change(present: Character) -> Character:
             changed = _merged(present, sent, mask)

@@ -21,8 +21,10 @@ from kuchipaku_runtime.tracing import Tracer, current_traceparent
 from .characters import Character
 from .clock import SessionClock, now, seconds_of
 from .convert import to_message
+from .credit import SessionCredit, credit_exhausted
 from .drawing import Drawing, Drawn
 from .feed import Feed, Room
+from .framing import pose_fields, renamed
 from .listening import Heard, Listening
 from .metrics import SessionMetrics
 from .mouth import animation_of
@@ -33,7 +35,6 @@ from .streams import Send, together
 from .utterance import (
     Utterance,
     check_duration,
-    check_initial_credit,
     check_utterance,
     recognize_config,
     timing_input,
@@ -67,7 +68,6 @@ class SpeakSession:
         options: SessionOptions,
     ) -> None:
         """Serve the call of `scope`. Raises like `SessionClock`, and CREDIT_OUT_OF_RANGE."""
-        check_initial_credit(config)
         self._config = config
         self._character = character
         self._scope = scope
@@ -79,8 +79,7 @@ class SpeakSession:
         self._latest: Utterance | None = None
         self._unfinished: list[Utterance] = []
         self._names: set[str] = set()
-        self._credit = config.initial_credit if config.HasField("initial_credit") else None
-        self._credited = asyncio.Event()
+        self._credit = SessionCredit(config)
         self._active_at = 0.0
         self._clock = SessionClock(config)
         self._look_ahead_s = 0.0
@@ -111,11 +110,12 @@ class SpeakSession:
         effective.CopyFrom(self._config)
         started = pb.SpeakStarted(config=effective, character=to_message(self._character))
         draws = not self._config.frames_disabled
-        told = await self._options.opener.open(
-            self._scope,
-            recognize_config(self._config, pb.SpeakUtterance()),
-            self._animate_config(self._config.animation) if draws else None,
-        )
+        with renamed(pose_fields(self._config.pose_model)):
+            told = await self._options.opener.open(
+                self._scope,
+                recognize_config(self._config, pb.SpeakUtterance()),
+                self._animate_config(self._config.animation) if draws else None,
+            )
         if draws:
             started.config.pose_model = told.config.model
             started.config.frame_format.CopyFrom(told.config.frame_format)
@@ -153,6 +153,16 @@ class SpeakSession:
         self._end_latest()
         self._to_hear.put_nowait(None)
         self._to_speak.put_nowait(None)
+        self._half_close()
+
+    def _half_close(self) -> None:
+        if self._credit.half_close():
+            self._tell_speaking(session_pb2.FrameCredit(frame_count=1))
+
+    def _tell_speaking(self, credit: session_pb2.FrameCredit) -> None:
+        for utterance in self._unfinished:
+            if utterance.speaking:
+                utterance.feed.add(pose_pb.AnimateRequest(credit=credit))
 
     def _begin(self, spec: pb.SpeakUtterance) -> None:
         self._end_latest()
@@ -207,20 +217,11 @@ class SpeakSession:
         behind = self._unfinished[chosen[0] :]
         for utterance in behind if interrupt.queued_too else behind[:1]:
             utterance.feed.interrupt()
-        self._credited.set()
+        self._credit.look_again()
 
     def _add_credit(self, credit: session_pb2.FrameCredit) -> None:
-        if not 1 <= credit.frame_count <= LIMITS.max_frame_credit:
-            raise InvalidArgumentError(
-                f"Credit is 1-{LIMITS.max_frame_credit} frames.",
-                reason="CREDIT_OUT_OF_RANGE",
-                field="credit.frame_count",
-            )
-        self._credit = (self._credit or 0) + credit.frame_count
-        self._credited.set()
-        for utterance in self._unfinished:
-            if utterance.speaking:
-                utterance.feed.add(pose_pb.AnimateRequest(credit=credit))
+        self._credit.add(credit.frame_count)
+        self._tell_speaking(credit)
 
     def _tell_clock(self, utterance: Utterance) -> None:
         """Tell pose the clock of an utterance that has its turn, as soon as it is known."""
@@ -302,20 +303,22 @@ class SpeakSession:
         interrupted = utterance.feed.interrupted
         if self._config.frames_disabled:
             return None
-        while self._credit == 0 and not interrupted.is_set():
-            self._credited.clear()
-            await self._credited.wait()
+        await self._credit.some(interrupted)
         await self._clock.turn(interrupted)
         if interrupted.is_set():
             return None
         spec = utterance.spec
         animation = spec.animation if spec.HasField("animation") else self._config.animation
         config = self._animate_config(animation)
-        if self._credit is not None:
-            config.initial_credit = min(self._credit, LIMITS.max_frame_credit)
+        if (credit := self._credit.for_pose) is not None:
+            config.initial_credit = credit
         # From here on, credit goes to the stream as it comes.
         utterance.speaking = True
-        drawing = await Drawing.open(self._scope, config)
+        fields = pose_fields(self._config.pose_model)
+        if spec.HasField("animation"):
+            fields["config.animation."] = "utterance.animation."
+        with renamed(fields):
+            drawing = await Drawing.open(self._scope, config)
         start = pose_pb.AnimateUtterance(utterance_id=spec.utterance_id)
         if spec.HasField("resume_offset"):
             start.resume_offset.CopyFrom(spec.resume_offset)
@@ -330,12 +333,15 @@ class SpeakSession:
             begun_at = begun_at or now()
             if interrupted.is_set():
                 return
-            if self._credit is not None:
-                self._credit = max(0, self._credit - len(frames.frames))
-            await self._emit(pb.SpeakResponse(frames=frames))
-            watch.passed_on(frames)
+            beyond = self._credit.spend(frames)
+            if frames.frames:
+                await self._emit(pb.SpeakResponse(frames=frames))
+                watch.passed_on(frames)
+            if beyond:
+                raise credit_exhausted()
 
-        drawn = await drawing.run(start, utterance.feed, self._on_started, on_frames, clock)
+        with renamed(fields):
+            drawn = await drawing.run(start, utterance.feed, self._on_started, on_frames, clock)
         watch.ended(interrupted=interrupted.is_set())
         self._clock.ended(utterance, begun_at, seconds_of(drawn.summary.duration))
         return drawn

@@ -183,17 +183,6 @@ def check_utterance(spec: pb.SpeakUtterance, *, frames_disabled: bool) -> None:
         )
 
 
-def check_initial_credit(config: pb.SpeakConfig) -> None:
-    """Raise `InvalidArgumentError` for credit that no session may begin with."""
-    if not 0 <= config.initial_credit <= LIMITS.max_frame_credit:
-        raise InvalidArgumentError(
-            f"A session begins with credit for 0-{LIMITS.max_frame_credit} frames.",
-            reason="CREDIT_OUT_OF_RANGE",
-            field="config.initial_credit",
-            limit=LIMITS.max_frame_credit,
-        )
-
-
 def check_duration(duration: Duration) -> None:
     """Raise `InvalidArgumentError` for speech that is too long to be animated."""
     limit_s = LIMITS.max_audio_duration_s

@@ -32,6 +32,11 @@ class Page:
     places: tuple[Place, ...]
 
 
+def largest_side(max_side: int, *, power_of_two: bool) -> int:
+    """The longest side that a page really has."""
+    return 1 << max_side.bit_length() - 1 if power_of_two else max_side
+
+
 def pack(
     sizes: Sequence[Size], max_side: int, *, padding: int = 0, power_of_two: bool = False
 ) -> list[Page]:
@@ -40,7 +45,7 @@ def pack(
     ``padding`` pixels stay free between rectangles. With ``power_of_two`` the sides of pages
     are powers of two. Raises ``ValueError`` where a rectangle is larger than a page.
     """
-    limit = 1 << max_side.bit_length() - 1 if power_of_two else max_side
+    limit = largest_side(max_side, power_of_two=power_of_two)
     if any(max(size) > limit for size in sizes):
         raise ValueError(f"a rectangle is larger than a page of {limit}x{limit}")
     order = sorted(range(len(sizes)), key=lambda i: (-sizes[i][1], -sizes[i][0], i))

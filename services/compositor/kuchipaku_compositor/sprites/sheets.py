@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kuchipaku_compositor.sprites.packing import Page, pack
+from kuchipaku_compositor.sprites.packing import Page, largest_side, pack
 from kuchipaku_contract.errors import CancelledByClientError, InvalidArgumentError
 from kuchipaku_contract.limits import LIMITS
 from kuchipaku_media.picture import encode_png
@@ -37,6 +37,11 @@ class SheetOptions:
     power_of_two: bool = False
     trim: bool = False
     padding: int = 0
+
+    @property
+    def page_side(self) -> int:
+        """The longest side that a sheet really has."""
+        return largest_side(self.max_side, power_of_two=self.power_of_two)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +169,7 @@ class SpritePacker:
                 power_of_two=options.power_of_two,
             )
         except ValueError as error:
-            raise _refuse(
-                f"A sprite is larger than a sheet of {options.max_side} pixels.",
-                "SPRITE_TOO_LARGE",
-                "config.max_side_px",
-            ) from error
+            raise sprite_too_large(options) from error
 
     def _draw(self, page: Page) -> NDArray[np.uint8]:
         sheet = np.zeros((page.height, page.width, 4), np.uint8)
@@ -256,6 +257,15 @@ def _visible_box(pixels: NDArray[np.uint8]) -> _Box:
         return _Box(0, 0, 1, 1)
     left, top = int(columns[0]), int(rows[0])
     return _Box(left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
+
+
+def sprite_too_large(options: SheetOptions) -> InvalidArgumentError:
+    """A sprite does not fit on a sheet."""
+    return _refuse(
+        f"A sprite is larger than a sheet of {options.page_side} pixels.",
+        "SPRITE_TOO_LARGE",
+        "config.max_side_px",
+    )
 
 
 def _refuse(message: str, reason: str, field: str) -> InvalidArgumentError:
