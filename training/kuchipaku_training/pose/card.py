@@ -55,7 +55,7 @@ sharpness is the gradient energy there relative to the truth's. PSNR in dB, over
 _LIMITS = """
 ## Limits
 - Trained on drawings of one program, which imitates other artists' lines, eyes and mouths. Of other
-  art `docs/models.md` has figures and pictures: eyes shut and mouths open, softer than here, and a
+  art `docs/models.md` has figures: eyes shut and mouths open, softer than here, and a
   mouth that is hardly drawn may stay shut. Photographs do not work.
 - The head turns by about 15 degrees. What comes into sight behind a turning head is painted softly.
 - Positions and sizes beyond the augmented range (24 px, 0.86 to 1.2) are not handled: fit the
