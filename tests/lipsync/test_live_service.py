@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -307,13 +307,15 @@ async def test_auto_listens_live_to_a_file_that_comes_as_it_plays(
     assert responses[-1].summary.recognizer == LIVE
 
 
-async def _speak(call: Call, data: bytes, piece_s: float) -> None:
-    """At the speed of a microphone, again and again; slower, on a busy machine, is live as well."""
+async def _speak(call: Call, data: bytes, piece_s: float, enough: asyncio.Event) -> None:
+    """At the speed of a microphone, again and again until there is enough; slower, on a busy
+    machine, is live as well."""
     size = round(piece_s * 32_000)
-    while True:
-        for start in range(0, len(data) - size, size):
-            await call.write(_chunk(data[start : start + size]))
-            await asyncio.sleep(piece_s)
+    pieces = cycle(data[at : at + size] for at in range(0, len(data) - size, size))
+    # Not by cancelling this task: a write that is cancelled cancels its call.
+    while not enough.is_set():
+        await call.write(_chunk(next(pieces)))
+        await asyncio.sleep(piece_s)
 
 
 @pytest.mark.parametrize("backlog_s", [0.6, 2.0])
@@ -324,12 +326,13 @@ async def test_auto_listens_live_to_a_microphone_behind_a_backlog(
     call = await _open(stub, pb.RecognizeCuesConfig(audio_format=S16))
     for start in range(0, round(backlog_s * 32_000), 640):
         await call.write(_chunk(data[start : start + 640]))
-    speaking = asyncio.create_task(_speak(call, data, 0.02))
+    enough = asyncio.Event()
+    speaking = asyncio.create_task(_speak(call, data, 0.02, enough))
     # The speaker does not stop before the cues are here.
     early = await _until(call, backlog_s + 0.2)
     assert early[0].start_offset.ToNanoseconds() == 0
-    speaking.cancel()
-    await asyncio.gather(speaking, return_exceptions=True)
+    enough.set()
+    await speaking
     assert (await _rest(call))[-1].summary.recognizer == LIVE
 
 

@@ -33,7 +33,7 @@ _EYES: Final = (slice(7, 10), slice(5, 11))
 #: What the error there counts in training, elsewhere 1.
 _EYE_WEIGHT: Final = 4.0
 #: What the squared error of what captions decide counts, beside the mean one of latents.
-_READOUT_WEIGHT: Final = 0.3
+_READOUT_WEIGHT: Final = 0.4
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from kuchipaku_training.diffusion import traits
 Floats = NDArray[np.float32]
 
 _RIDGE: Final = 0.1
-#: A choice, such as the colour of the eyes, counts so many times an accessory.
+#: A choice counts so many times an accessory; more where little shows it, or is read.
 _CHOICE: Final = 2.0
+_SMALL: Final = {"eye_colour": 6.0, "outfit_colour": 4.0}
 _BLOCK: Final = 500
 
 
@@ -44,8 +45,8 @@ def fit(latents: NDArray[np.floating[Any]], shown: tuple[Attributes, ...]) -> Fl
         latents: (n, views, c, h, w), of mean square about 1.
         shown: what the n pictures show.
 
-    The squares of what is read add up to 1 on average, every choice having the same part in
-    that, every accessory a smaller one; nothing is read of a trait that does not vary.
+    The squares of what is read add up to 1 on average, each choice having its part in that and
+    every accessory a smaller one; nothing is read of a trait that does not vary.
     """
     count, views = latents.shape[:2]
     told = np.repeat(indicators(shown), views, 0)
@@ -86,7 +87,10 @@ def correlations(
 
 def _shares() -> NDArray[np.float64]:
     """What each number counts, (84,)."""
-    choices = [np.full(len(values), _CHOICE / len(values)) for values in traits.CHOICES.values()]
+    choices = [
+        np.full(len(values), _SMALL.get(name, _CHOICE) / len(values))
+        for name, values in traits.CHOICES.items()
+    ]
     shares = np.concatenate([*choices, np.ones(len(traits.ACCESSORIES))])
     return shares / shares.sum()
 
@@ -96,7 +100,9 @@ def open_readout(
 ) -> Floats:
     """Read the matrix from `path` (.npz); fitted and written if there is none of these pictures."""
     digest = hashlib.sha256(
-        str(latents.shape).encode() + latents[:: len(latents) // 8 or 1].tobytes()
+        str(latents.shape).encode()
+        + latents[:: len(latents) // 8 or 1].tobytes()
+        + _shares().tobytes()
     )
     key = np.frombuffer(digest.digest(), np.uint8)
     if path.exists():
