@@ -122,6 +122,26 @@ def test_every_word_of_a_caption_is_known() -> None:
     assert set(spelled.split()) <= known
 
 
+def test_components_are_sought_where_eyes_are_first() -> None:
+    rng = np.random.default_rng(3)
+    grey, cold = rng.uniform(-30, 30, (40, 16, 16, 1)), rng.uniform(-55, 55, (40, 16, 16, 1))
+    waves = np.sign(np.sin(np.arange(16)))[:, None, None] * np.ones((16, 16, 3))
+    tint = np.broadcast_to([1.0, 0.0, -1.0], (16, 16, 3))
+    cells = grey[..., None, None] * waves
+    cells[:, *latents.EYES] = (cold[..., None, None] * tint)[:, *latents.EYES]
+    whole = cells.transpose(0, 1, 3, 2, 4, 5).reshape(40, 256, 256, 3)
+    pictures = np.rint(128 + whole).astype(np.uint8)
+    fitted = latents.fit(pictures, 1)
+    error = np.abs(fitted.decode(fitted.encode(pictures)) * 255 - pictures).reshape(
+        40, 16, 16, 16, 16, 3
+    )
+    by_patch = error.mean((0, 2, 4, 5))
+    assert by_patch[latents.EYES].max() < 2
+    others = np.ones((16, 16), bool)
+    others[latents.EYES] = False
+    assert by_patch[others].min() > 5
+
+
 def test_latents_are_the_nearest_linear_ones(folder: Path, tmp_path: Path) -> None:
     data = dataset.open_data(folder)
     pictures = data.colours(data.ready)
@@ -131,7 +151,7 @@ def test_latents_are_the_nearest_linear_ones(folder: Path, tmp_path: Path) -> No
     assert 0.7 < np.mean(encoded**2) < 1.3
     error = np.mean((fitted.decode(encoded) - pictures / 255.0) ** 2)
     flat = pictures.reshape(3, 16, 16, 16, 16, 3) / 255.0
-    assert error < 0.25 * np.mean((flat - flat.mean((2, 4), keepdims=True)) ** 2)
+    assert error < 0.3 * np.mean((flat - flat.mean((2, 4), keepdims=True)) ** 2)
     fewer = latents.fit(pictures, 8)
     assert error < np.mean((fewer.decode(fewer.encode(pictures)) - pictures / 255.0) ** 2)
     fitted.save(tmp_path / "latents.npz")

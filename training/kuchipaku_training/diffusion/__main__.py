@@ -22,8 +22,8 @@ _READOUT: Final = "readout.npz"
 #: Training -> steps, pictures a step, learning rate.
 _PACE: Final = {
     "decoder": (12_500, 8, 1e-3),
-    "reader": (2000, 24, 1e-3),
-    "unet": (40_000, 12, 1e-3),
+    "reader": (6000, 24, 1e-3),
+    "unet": (20_000, 24, 1.2e-3),
     "classifier": (4200, 24, 2e-3),
 }
 

@@ -41,7 +41,7 @@ pipe("girl, pink hair, twin tails, green eyes, navy sailor uniform, glasses",
 {pictures} busts of this repository's illustrator and their mirror images on a plain background,
 captions with synonyms, gaps, other orders, idle words and the service's template. The latents are
 principal components of patches of 16 x 16 pixels, found in closed form; decoder: {decoder_steps}
-steps of 8 crops. {reading}U-Net: {unet_steps} steps of 12 pictures, with a text encoder that stays
+steps of 8 crops. {reading}U-Net: {unet_steps} steps of 24 pictures, with a text encoder that stays
 as it is. AdamW, bf16, one thread of a CPU, averaged weights.{note}
 Train it again with `python -m kuchipaku_training.diffusion all`.
 

@@ -25,7 +25,11 @@ CHANNELS: Final = 32
 SCALING: Final = 4.0
 #: Of the standard deviation of a component, how much is divided out: 1 makes all alike, and so
 #: lets noise in details that hardly show cost as much as a wrong colour; 0 leaves them as they are.
-_EVENNESS: Final = 0.5
+_EVENNESS: Final = 0.6
+#: Rows and columns of patches where eyes are in every bust: few, and looked at first.
+EYES: Final = (slice(7, 10), slice(5, 11))
+#: How often a patch there counts when components are fitted, elsewhere 1.
+_EYE_WEIGHT: Final = 8.0
 FITTED_PICTURES: Final = 600
 _BLOCK: Final = 100
 
@@ -96,9 +100,8 @@ def fit(pictures: NDArray[np.uint8], channels: int = CHANNELS) -> LinearLatents:
     first, _ = _components(np.mean(quarters, 0), QUARTER_CHANNELS)
     packed = _on_quarters(first)
     basis, deviation = _components(packed @ covariance @ packed.T, channels)
-    divisor = deviation**_EVENNESS
-    divisor *= np.sqrt(np.mean((deviation / divisor) ** 2))
-    second = basis / divisor[:, None]
+    second = basis / deviation[:, None] ** _EVENNESS
+    second /= _root_mean_square(pictures[:FITTED_PICTURES], mean, second @ packed)
     matrix = second @ packed
     seen = covariance @ matrix.T
     inverse = np.linalg.solve(matrix @ seen, seen.T).T
@@ -107,17 +110,32 @@ def fit(pictures: NDArray[np.uint8], channels: int = CHANNELS) -> LinearLatents:
 
 
 def _moments(pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean (768,) and covariance (768, 768) of the patches."""
+    """Mean (768,) and covariance (768, 768) of the patches, some counting more."""
     size = PATCH * PATCH * 3
-    total, square, count = np.zeros(size), np.zeros((size, size)), 0
+    rows, columns = pictures.shape[1] // PATCH, pictures.shape[2] // PATCH
+    weights = np.ones((rows, columns))
+    weights[EYES] = _EYE_WEIGHT
+    total, square = np.zeros(size), np.zeros((size, size))
     both = np.concatenate([pictures, pictures[:, :, ::-1]])
     for start in range(0, len(both), _BLOCK):
-        patches = patches_of(both[start : start + _BLOCK]).reshape(-1, size)
-        total += patches.sum(0, dtype=np.float64)
-        square += patches.T @ patches
-        count += len(patches)
+        patches = patches_of(both[start : start + _BLOCK])
+        weighted = (patches * weights[:, :, None].astype(np.float32)).reshape(-1, size)
+        total += weighted.sum(0, dtype=np.float64)
+        square += weighted.T @ patches.reshape(-1, size)
+    count = weights.sum() * len(both)
     mean = total / count
     return mean, square / count - np.outer(mean, mean)
+
+
+def _root_mean_square(
+    pictures: NDArray[np.uint8], mean: NDArray[np.float64], matrix: NDArray[np.float64]
+) -> float:
+    """Of the latents that `matrix` makes, patches counting alike."""
+    total, count = 0.0, 0
+    for start in range(0, len(pictures), _BLOCK):
+        made = (patches_of(pictures[start : start + _BLOCK]) - mean) @ matrix.T
+        total, count = total + float((made**2).sum()), count + made.size
+    return (total / count) ** 0.5
 
 
 def _components(

@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 _RIDGE: Final = 0.1
 #: A choice counts so many times an accessory; more where little shows it, or is read.
 _CHOICE: Final = 2.0
-_SMALL: Final = {"eye_colour": 6.0, "outfit_colour": 4.0}
+_SMALL: Final = {"eye_colour": 8.0, "outfit_colour": 4.0}
 _BLOCK: Final = 500
 
 
